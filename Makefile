@@ -1,0 +1,43 @@
+# make demo    set up .venv, train two small populations and compare them
+# make test    set up .venv with the test extra, run linter, type checker and tests
+# make faults  kill, hang, fill up and preempt real runs, here and on a SLURM cluster of its own
+# make format  bring the code into its one form
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test faults format clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/installed
+	$(BIN)/python scripts/sample_and_train.py space=anynetx_c num_models=32
+	$(BIN)/python scripts/sample_and_train.py space=regnetx num_models=32
+	$(BIN)/python scripts/analyze.py study=laptop
+
+test: $(VENV)/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest --ignore=tests/faults --ignore=tests/slurm -n 2 --dist=loadfile
+
+faults: $(VENV)/installed-test
+	$(BIN)/pytest tests/faults tests/slurm
+
+format: $(VENV)/installed-test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
+	touch $@
+
+$(VENV)/installed-test: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
+	touch $@ $(VENV)/installed
