@@ -1,0 +1,253 @@
+"""Read a declared design space from YAML.
+
+A space file says what is drawn (`parameters`: one distribution each) and which networks count
+(`restrictions`). `base` names another space that it starts from; see conf/space/ for the paper's.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import yaml
+
+from designspace.architecture import BLOCKS, BOTTLENECK_BLOCKS
+from designspace.errors import UserError
+from designspace.spaces.anynet import AnyNetSpace
+from designspace.spaces.distributions import Distribution, choice, log_normal, log_uniform, uniform
+from designspace.spaces.regnet import RegNetSpace
+from designspace.spaces.restrictions import ORDERS, SHARED, Restriction
+
+Space = AnyNetSpace | RegNetSpace
+
+SPACE_FOLDER = Path(__file__).parents[2] / "conf" / "space"
+DISTRIBUTIONS: dict[str, tuple[Callable[..., Distribution], tuple[str, ...]]] = {
+    "uniform": (uniform, ("low", "high", "step")),
+    "log_uniform": (log_uniform, ("low", "high", "step")),
+    "log_normal": (log_normal, ("low", "high", "step")),
+    "choice": (choice, ("values",)),
+}
+PARAMETERS = {
+    "anynet": ("depths", "widths", "bottleneck_ratios", "group_widths"),
+    "regnet": ("depth", "w0", "wa", "wm", "bottleneck_ratio", "group_width"),
+}
+BOTTLENECK_PARAMETERS = {"bottleneck_ratios", "group_widths", "bottleneck_ratio", "group_width"}
+INTEGERS = {"depths", "widths", "group_widths", "depth", "group_width"}
+KEYS = ("base", "family", "block", "stages", "parameters", "restrictions", "rounding")
+
+
+def available_spaces(folder: Path = SPACE_FOLDER) -> list[str]:
+    """Names of the spaces that come with the project."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def load_space(name_or_path: str | Path) -> Space:
+    """The space of that name (see `available_spaces`) or declared in that YAML file.
+
+    Raises:
+        UserError: the space is unknown or its declaration is wrong; the message names file, key and
+            what is allowed.
+    """
+    path = _find(str(name_or_path), Path.cwd())
+    return parse_space(path.stem, _read(path, seen=()), source=path.name)
+
+
+def stream_key(space: Space) -> list[int]:
+    """Four words that identify a space by its content (not its name), to seed its random stream."""
+    content = {key: value for key, value in space.definition.items() if key != "name"}
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).digest()
+    return [int(word) for word in np.frombuffer(digest[:16], dtype="<u4")]
+
+
+# ---- reading --------------------------------------------------------------------------------------------
+
+
+def _find(name: str, beside: Path) -> Path:
+    if name.endswith((".yaml", ".yml")) or "/" in name:
+        path = beside / name
+        if not path.is_file():
+            raise UserError(f"space={name}: no such file; give an existing YAML file or one of {_names()}")
+        return path
+    path = SPACE_FOLDER / f"{name}.yaml"
+    if not name or not path.is_file():
+        close = difflib.get_close_matches(name, available_spaces(), n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise UserError(f"space={name}: unknown; {hint}give a YAML file or one of {_names()}")
+    return path
+
+
+def _names() -> str:
+    return ", ".join(available_spaces())
+
+
+def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    """The file's mapping, merged over those of the spaces it is based on."""
+    if path.resolve() in seen:
+        raise UserError(f"{path.name}: base: the space is based on itself")
+    try:
+        own = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        problem = " ".join(str(error).split())
+        raise UserError(f"{path.name}: cannot be read as YAML: {problem}") from None
+    if not isinstance(own, dict):
+        raise UserError(f"{path.name}: must be a mapping with the keys {', '.join(KEYS)}")
+    _check_keys(path.name, "", own, KEYS)
+    if "base" not in own:
+        return own
+    merged = _read(_find(str(own.pop("base")), path.parent), (*seen, path.resolve()))
+    for key, value in own.items():
+        if key in ("parameters", "restrictions") and isinstance(value, dict):
+            merged[key] = {**(merged.get(key) or {}), **value}
+        else:
+            merged[key] = value
+    return merged
+
+
+def _check_keys(source: str, where: str, mapping: Mapping[Any, Any], allowed: tuple[str, ...]) -> None:
+    for key in mapping:
+        if key not in allowed:
+            close = difflib.get_close_matches(str(key), allowed, n=1)
+            hint = f"did you mean {close[0]}? " if close else ""
+            raise UserError(f"{source}: {where}{key}: unknown key; {hint}allowed: {', '.join(allowed)}")
+
+
+# ---- parsing --------------------------------------------------------------------------------------------
+
+
+def parse_space(name: str, declared: Mapping[str, Any], *, source: str) -> Space:
+    """A space from its (merged) declaration; `source` is the file named in errors."""
+
+    def fail(key: str, rule: str) -> NoReturn:
+        raise UserError(f"{source}: {key}: {rule}")
+
+    if not re.fullmatch(r"[^/\x00-\x1f]+", name) or name.startswith("."):
+        fail("name", f"must be usable as a folder name, but got {name!r}")
+    family = declared.get("family")
+    if not isinstance(family, str) or family not in PARAMETERS:
+        fail("family", f"must be one of {', '.join(PARAMETERS)}, but got {family!r}")
+    block = declared.get("block")
+    if not isinstance(block, str) or block not in BLOCKS:
+        fail("block", f"must be one of {', '.join(BLOCKS)}, but got {block!r}")
+    stages = declared.get("stages")
+    if isinstance(stages, bool) or not isinstance(stages, int) or not 1 <= stages <= 8:
+        fail("stages", f"must be a whole number from 1 to 8, but got {stages!r}")
+    rounding = declared.get("rounding", "nearest")
+    if rounding not in ("nearest", "floor"):
+        fail("rounding", f"must be nearest or floor, but got {rounding!r}")
+    if "rounding" in declared and family != "regnet":
+        fail("rounding", "belongs to the regnet family")
+
+    parameters = _parameters(source, family, block, declared.get("parameters"))
+    restrictions = _restrictions(source, family, parameters, declared.get("restrictions") or {})
+    definition = {
+        "name": name,
+        "family": family,
+        "block": block,
+        "stages": stages,
+        "parameters": declared["parameters"],
+        "restrictions": {k: v for k, v in (declared.get("restrictions") or {}).items() if v is not None},
+    }
+    space: Space
+    if family == "anynet":
+        space = AnyNetSpace(name, block, stages, parameters, restrictions, definition)
+    else:
+        definition["rounding"] = rounding
+        space = RegNetSpace(name, block, stages, parameters, restrictions, rounding, definition)
+    if not space.feasible:
+        rules = "; ".join(str(r) for r in restrictions)
+        fail("restrictions", f"no network meets all of them together ({rules}); loosen one")
+    return space
+
+
+def _parameters(source: str, family: str, block: str, declared: Any) -> dict[str, Distribution]:
+    expected = tuple(
+        p for p in PARAMETERS[family] if block in BOTTLENECK_BLOCKS or p not in BOTTLENECK_PARAMETERS
+    )
+    if not isinstance(declared, Mapping):
+        raise UserError(f"{source}: parameters: must declare {', '.join(expected)}")
+    declared = {k: v for k, v in declared.items() if v is not None}
+    _check_keys(source, "parameters.", declared, expected)
+    for name in expected:
+        if name not in declared:
+            raise UserError(
+                f"{source}: parameters.{name}: missing; a {family} space declares {', '.join(expected)}"
+            )
+    return {name: _distribution(source, name, declared[name]) for name in expected}
+
+
+def _distribution(source: str, name: str, declared: Any) -> Distribution:
+    where = f"{source}: parameters.{name}"
+    kind = declared.get("distribution") if isinstance(declared, Mapping) else None
+    if not isinstance(kind, str) or kind not in DISTRIBUTIONS:
+        raise UserError(f"{where}: distribution must be one of {', '.join(DISTRIBUTIONS)}, but got {kind!r}")
+    make, keys = DISTRIBUTIONS[kind]
+    _check_keys(source, f"parameters.{name}.", declared, ("distribution", *keys))
+    arguments = {key: declared.get(key) for key in keys}
+    numbers = arguments["values"] if "values" in arguments else list(arguments.values())
+    if not isinstance(numbers, list) or not all(map(_is_number, numbers)):
+        raise UserError(f"{where}: {kind} needs numbers for {', '.join(keys)}, but got {arguments}")
+    try:
+        distribution = make(**arguments)
+    except ValueError as error:
+        raise UserError(f"{where}: {error}") from None
+    _check_values(where, name, distribution)
+    return distribution
+
+
+def _check_values(where: str, name: str, distribution: Distribution) -> None:
+    values = distribution.values
+    if name in INTEGERS and not (values == np.rint(values)).all():
+        raise UserError(f"{where}: must hold whole numbers, but got {values[values != np.rint(values)][0]:g}")
+    if name == "wm" and values[0] <= 1:
+        raise UserError(f"{where}: must be above 1, but got {values[0]:g}")
+    if values[0] <= 0:
+        raise UserError(f"{where}: must be positive, but got {values[0]:g}")
+    if name.startswith("bottleneck"):
+        factors = np.maximum(values, 1 / values)
+        if not np.allclose(factors, np.rint(factors)):
+            raise UserError(
+                f"{where}: must be whole numbers or 1 over a whole number, but got {values.tolist()}"
+            )
+
+
+def _restrictions(
+    source: str, family: str, parameters: Mapping[str, Distribution], declared: Any
+) -> tuple[Restriction, ...]:
+    if not isinstance(declared, Mapping):
+        raise UserError(f"{source}: restrictions: must be a mapping from a parameter to its restrictions")
+    per_stage = tuple(p for p in PARAMETERS["anynet"] if family == "regnet" or p in parameters)
+    names = tuple(dict.fromkeys((*parameters, *per_stage, "depth")))
+    _check_keys(source, "restrictions.", declared, names)
+    found: list[Restriction] = []
+    for name, rules in declared.items():
+        for rule in [] if rules is None else rules if isinstance(rules, list) else [rules]:
+            found.append(
+                _restriction(f"{source}: restrictions.{name}", family, name, name in per_stage, rule)
+            )
+    return tuple(found)
+
+
+def _restriction(where: str, family: str, name: str, per_stage: bool, rule: Any) -> Restriction:
+    words = ((SHARED,) if family == "anynet" else ()) + tuple(ORDERS) if per_stage else ()
+    if isinstance(rule, str) and rule in words:
+        return Restriction(name, rule)
+    if isinstance(rule, Mapping) and len(rule) == 1:
+        ((kind, value),) = rule.items()
+        if kind == "fixed" and _is_number(value):
+            return Restriction(name, "range", value, value)
+        if kind == "range" and isinstance(value, list) and len(value) == 2 and all(map(_is_number, value)):
+            if value[0] > value[1]:
+                raise UserError(f"{where}: range must be [low, high] with low <= high, but got {value}")
+            return Restriction(name, "range", value[0], value[1])
+    allowed = ", ".join([*words, "{range: [low, high]}", "{fixed: value}"])
+    raise UserError(f"{where}: must be one of {allowed}, or a list of them, but got {rule!r}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
