@@ -1,0 +1,112 @@
+"""The data sets there are: their constants, the check of the settings, `data_info`. No torch, no images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from designspace.data.folders import FolderListing, scan_image_folder
+from designspace.data.settings import DataInfo, DataSettings
+from designspace.errors import UserError
+
+
+@dataclass(frozen=True)
+class InMemorySet:
+    """Constants of a small data set. Its validation images come out of the published training split."""
+
+    num_classes: int
+    num_train_split: int  # images of the training split, of which the validation images are held out
+    num_val: int  # images held out unless `val_images` says otherwise
+    mean: tuple[float, ...]  # per channel, of pixels in [0, 1]
+    std: tuple[float, ...]
+    split_is_fixed: bool = False  # the package brings the validation images apart
+
+
+_GREY = ((0.2860,), (0.3530,))
+IN_MEMORY_SETS = {
+    "fashion_mnist_small": InMemorySet(10, 12_000, 4_000, *_GREY, split_is_fixed=True),
+    "fashion_mnist": InMemorySet(10, 60_000, 10_000, *_GREY),
+    "cifar10": InMemorySet(10, 50_000, 5_000, (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
+    "cifar100": InMemorySet(100, 50_000, 5_000, (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
+}
+FOLDER_SETS = ("image_folder", "imagenet")
+DATA_NAMES = (*IN_MEMORY_SETS, *FOLDER_SETS)
+IMAGENET_CLASSES = 1000
+
+
+def check_settings(settings: DataSettings) -> None:
+    """Raise one `UserError` that reports everything wrong with the settings (not with the images)."""
+    if settings.name not in DATA_NAMES:
+        raise UserError(f"data.name: must be one of {', '.join(DATA_NAMES)}, got {settings.name!r}")
+    problems = [*_range_problems(settings), *_root_problems(settings), *_val_images_problems(settings)]
+    if problems:
+        raise UserError("; ".join(problems))
+
+
+def _range_problems(settings: DataSettings) -> list[str]:
+    in_folder = settings.name in FOLDER_SETS
+    rules = [
+        ("num_workers", settings.num_workers >= 0, "must be 0 or more"),
+        ("crop_padding", settings.crop_padding >= 0, "must be 0 or more pixels"),
+        ("crop_padding", not (in_folder and settings.crop_padding), f"must be 0 for {settings.name}"),
+        ("lighting", settings.lighting >= 0, "must be 0 or more"),
+        ("lighting", in_folder or not settings.lighting, f"must be 0 for {settings.name}"),
+    ]
+    return [f"data.{key}: {rule}, got {getattr(settings, key)}" for key, holds, rule in rules if not holds]
+
+
+def _root_problems(settings: DataSettings) -> list[str]:
+    if settings.root is None:
+        needed = settings.name in FOLDER_SETS
+        return (
+            [f"data.root: {settings.name} needs the folder with train/ and val/, got null"] if needed else []
+        )
+    if settings.name == "fashion_mnist_small":
+        return [f"data.root: must be null, {settings.name} is part of the package; got {settings.root!r}"]
+    if not Path(settings.root).expanduser().is_dir():
+        return [f"data.root: must be an existing folder, got {settings.root!r}"]
+    return []
+
+
+def _val_images_problems(settings: DataSettings) -> list[str]:
+    if settings.val_images is None:
+        return []
+    known = IN_MEMORY_SETS.get(settings.name)
+    if known is None or known.split_is_fixed:
+        rule = f"must be null, {settings.name} brings its own validation images"
+    else:
+        lowest, highest = known.num_classes, known.num_train_split - known.num_classes
+        if lowest <= settings.val_images <= highest:
+            return []
+        rule = f"must be between {lowest} and {highest} for {settings.name}"
+    return [f"data.val_images: {rule}, got {settings.val_images}"]
+
+
+def data_info(settings: DataSettings) -> DataInfo:
+    """Numbers of classes and images; folder sets are counted, the others are constants."""
+    if settings.name in FOLDER_SETS:
+        return list_images(settings).info(settings.name)
+    check_settings(settings)
+    known = IN_MEMORY_SETS[settings.name]
+    num_val = known.num_val if settings.val_images is None else settings.val_images
+    return DataInfo(settings.name, known.num_classes, known.num_train_split - num_val, num_val)
+
+
+def list_images(settings: DataSettings) -> FolderListing:
+    """The files of a folder set."""
+    check_settings(settings)
+    assert settings.root is not None
+    listing = scan_image_folder(Path(settings.root).expanduser())
+    if settings.name == "imagenet" and len(listing.classes) != IMAGENET_CLASSES:
+        raise UserError(
+            f"data.root: imagenet has {IMAGENET_CLASSES} classes, {settings.root!r} "
+            f"has {len(listing.classes)}; data=image_folder takes any number"
+        )
+    return listing
+
+
+def num_classes(settings: DataSettings) -> int:
+    """Number of classes; the images of ImageNet need not be there for it."""
+    if settings.name == "imagenet":
+        return IMAGENET_CLASSES
+    return data_info(settings).num_classes

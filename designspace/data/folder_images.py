@@ -1,0 +1,129 @@
+"""Images read from folders while training, augmented as in the paper (crops, flips, PCA lighting)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from torchvision.datasets.folder import default_loader
+from torchvision.transforms import v2
+
+from designspace.data.folders import FolderListing, ImageFile
+from designspace.data.images import Batch, ImageData, epoch_generator
+from designspace.data.settings import DataInfo
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+CROP_SHARE = 224 / 256  # side of the central crop in the shorter side of a validation image
+# Principal components of ImageNet's RGB values in [0, 1] (Krizhevsky et al. 2012, numbers as in pycls).
+EIGENVALUES = (0.2175, 0.0188, 0.0045)
+EIGENVECTORS = ((-0.5675, 0.7192, 0.4009), (-0.5808, -0.0045, -0.8140), (-0.5836, -0.6948, 0.4203))
+
+Draw = tuple[int, int]  # row of the image, seed of its augmentation
+
+
+class Lighting(nn.Module):
+    """Add to all pixels of an image one random colour along ImageNet's principal components."""
+
+    def __init__(self, std: float) -> None:
+        super().__init__()
+        self.std = std
+        self.components = torch.tensor(EIGENVECTORS) * torch.tensor(EIGENVALUES)  # [rgb, component]
+
+    def forward(self, image: Tensor) -> Tensor:
+        return image + (self.components @ (torch.randn(3) * self.std)).view(3, 1, 1)
+
+
+def train_transform(resolution: int, *, flip: bool, lighting: float) -> nn.Module:
+    steps = [
+        v2.PILToTensor(),
+        v2.RandomResizedCrop(resolution, scale=(0.08, 1.0), ratio=(3 / 4, 4 / 3), antialias=True),
+        *([v2.RandomHorizontalFlip()] if flip else []),
+        v2.ToDtype(torch.float32, scale=True),
+        *([Lighting(lighting)] if lighting else []),
+        v2.Normalize(IMAGENET_MEAN, IMAGENET_STD),
+    ]
+    return cast(nn.Module, v2.Compose(steps))
+
+
+def val_transform(resolution: int) -> nn.Module:
+    steps = [
+        v2.PILToTensor(),
+        v2.Resize(round(resolution / CROP_SHARE), antialias=True),
+        v2.CenterCrop(resolution),
+        v2.ToDtype(torch.float32, scale=True),
+        v2.Normalize(IMAGENET_MEAN, IMAGENET_STD),
+    ]
+    return cast(nn.Module, v2.Compose(steps))
+
+
+class SeededImages(Dataset[tuple[Tensor, int]]):
+    """Image files whose augmentation is a function of the seed they are asked for with.
+
+    torchvision's transforms draw from torch's global CPU generator; it is seeded for one image and then
+    put back, so that neither the worker that reads the image nor the images before it matter.
+    """
+
+    def __init__(self, files: Sequence[ImageFile], transform: nn.Module) -> None:
+        self.files = files
+        self.transform = transform
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, draw: Draw) -> tuple[Tensor, int]:
+        row, seed = draw
+        image = default_loader(self.files[row].path)
+        with torch.random.fork_rng(devices=()):
+            torch.default_generator.manual_seed(seed)  # torch.manual_seed would also seed the GPUs
+            return self.transform(image), self.files[row].label
+
+
+class FolderImages(ImageData):
+    """A folder of images, read by `num_workers` processes (0: by the training process itself)."""
+
+    def __init__(
+        self,
+        info: DataInfo,
+        listing: FolderListing,
+        *,
+        resolution: int,
+        flip: bool = True,
+        lighting: float = 0.0,
+        num_workers: int = 0,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.info = info
+        self.device = torch.device(device)
+        self.num_workers = num_workers
+        self._train = SeededImages(listing.train, train_transform(resolution, flip=flip, lighting=lighting))
+        self._val = SeededImages(listing.val, val_transform(resolution))
+
+    def train_batches(
+        self, *, batch_size: int, seed: int, epoch: int, start_step: int = 0
+    ) -> Iterator[Batch]:
+        generator, n = epoch_generator(seed, epoch), self.info.num_train
+        order = torch.randperm(n, generator=generator).tolist()
+        seeds = torch.randint(2**62, (n,), generator=generator).tolist()
+        first, end = start_step * batch_size, self.steps_per_epoch(batch_size) * batch_size
+        yield from self._load(self._train, list(zip(order, seeds, strict=True))[first:end], batch_size)
+
+    def val_batches(self, batch_size: int) -> Iterator[Batch]:
+        yield from self._load(self._val, [(row, 0) for row in range(self.info.num_val)], batch_size)
+
+    def _load(self, images: SeededImages, draws: list[Draw], batch_size: int) -> Iterator[Batch]:
+        loader = DataLoader(
+            images,
+            batch_size=batch_size,
+            sampler=cast("Sequence[int]", draws),  # handed to __getitem__ as they are
+            num_workers=self.num_workers,
+            pin_memory=self.device.type == "cuda",
+            generator=torch.Generator(),  # else every pass would draw from the global one
+        )
+        for pixels, labels in loader:
+            yield (
+                pixels.to(self.device, memory_format=torch.channels_last, non_blocking=True),
+                labels.to(self.device, non_blocking=True),
+            )

@@ -1,0 +1,29 @@
+"""What a data set is in the configuration (group `data`) and in numbers. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass
+class DataSettings:
+    """The configuration group `data`; `catalog.check_settings` says which values are allowed."""
+
+    name: str = "fashion_mnist_small"  # set by data=...
+    root: str | None = None  # folder of the data set; null: where it is usually found
+    val_images: int | None = None  # images held out of the training split; null: the data set's own number
+    flip: bool = True  # train on random horizontal flips
+    crop_padding: int = 0  # pixels of zeros around a training image before a random crop; in-memory sets
+    lighting: float = 0.0  # standard deviation of the PCA colour noise; folder sets (0.1 in the paper)
+    num_workers: int = 0  # image-reading processes of a folder set (no influence on the images)
+
+
+@dataclass(frozen=True)
+class DataInfo:
+    """What the networks and the training need to know of a data set before any image is read."""
+
+    name: str
+    num_classes: int
+    num_train: int  # images
+    num_val: int  # images
+    in_channels: int = 3  # grey images are copied to three channels

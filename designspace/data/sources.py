@@ -1,0 +1,201 @@
+"""Where the images of the in-memory sets come from: the package, idx files, or torchvision.
+
+Only the published *training* splits are read; validation images are held out of them.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import logging
+import os
+import tempfile
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from designspace.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+EMBEDDED_FILE = Path(__file__).parent / "embedded" / "fashion_mnist_small.npz"
+# Of the content, as printed by scripts/make_fashion_mnist_small.py:
+EMBEDDED_SHA256 = "14579c08ae2a9207733b8604ebcd21dba68665e599e0986ff133fef6be8e8210"
+DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # package dataset-fashion-mnist
+FASHION_MNIST_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")
+HOLDOUT_SEED = 0
+
+ByteArray = npt.NDArray[np.uint8]
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class ImageArrays:
+    """A training and a validation split in memory."""
+
+    train_images: ByteArray  # [n, height, width] grey or [n, height, width, 3]
+    train_labels: IntArray  # [n]
+    val_images: ByteArray
+    val_labels: IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class Holdout:
+    """Ascending rows of the images kept for training and of those held out."""
+
+    train: IntArray
+    val: IntArray
+
+
+def hold_out(labels: IntArray, num_val: int, seed: int = HOLDOUT_SEED) -> Holdout:
+    """Draw `num_val` rows, equally many of each class (the first ones give the remainder)."""
+    rng = np.random.default_rng(seed)
+    classes = np.unique(labels)
+    quotas = np.full(len(classes), num_val // len(classes))
+    quotas[: num_val % len(classes)] += 1
+    drawn = [
+        rng.permutation(np.flatnonzero(labels == k))[:quota] for k, quota in zip(classes, quotas, strict=True)
+    ]
+    val = np.sort(np.concatenate(drawn))
+    return Holdout(np.setdiff1d(np.arange(len(labels)), val), val)
+
+
+def _split(images: ByteArray, labels: IntArray, num_val: int) -> ImageArrays:
+    rows = hold_out(labels, num_val)
+    return ImageArrays(images[rows.train], labels[rows.train], images[rows.val], labels[rows.val])
+
+
+# ---------------------------------------------------------------- the embedded set
+
+
+def read_embedded(path: Path = EMBEDDED_FILE) -> ImageArrays:
+    """The 8,000 + 4,000 Fashion-MNIST images that come with the package."""
+    try:
+        arrays = read_npz(path)
+        problem = "" if content_sha256(arrays) == EMBEDDED_SHA256 else "other content than expected"
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        problem = " ".join(str(error).split())
+    if problem:
+        raise UserError(
+            f"data.name=fashion_mnist_small: {str(path)!r} is missing, damaged or changed ({problem}); "
+            "reinstall designspace or run scripts/make_fashion_mnist_small.py"
+        )
+    return arrays
+
+
+def read_npz(path: Path) -> ImageArrays:
+    with np.load(path, allow_pickle=False) as arrays:
+        return ImageArrays(
+            arrays["train_images"],
+            arrays["train_labels"].astype(np.int64),
+            arrays["val_images"],
+            arrays["val_labels"].astype(np.int64),
+        )
+
+
+def content_sha256(arrays: ImageArrays) -> str:
+    """Digest of pixels and labels, the same whichever zlib packed them."""
+    digest = hashlib.sha256()
+    for values in (arrays.train_images, arrays.train_labels, arrays.val_images, arrays.val_labels):
+        digest.update(repr(values.shape).encode())
+        digest.update(values.astype("<i8" if values.dtype == np.int64 else np.uint8).tobytes())
+    return digest.hexdigest()
+
+
+# ---------------------------------------------------------------- Fashion-MNIST from idx files
+
+
+def read_fashion_mnist(root: Path | None, num_val: int) -> ImageArrays:
+    """All of Fashion-MNIST's training split, from `root`, Debian's folder or torchvision's download."""
+    store = root or cache_folder()
+    folders = [store, store / "FashionMNIST" / "raw", DEBIAN_FASHION_MNIST]
+    files = find_idx_files(folders)
+    if files is None:
+        from torchvision.datasets import FashionMNIST
+
+        looked_in = ", ".join(map(str, folders))
+        _download(FashionMNIST, store, f"looked in {looked_in}; try: apt-get install dataset-fashion-mnist")
+        files = find_idx_files(folders)
+        assert files is not None
+    images, labels = (read_idx(file) for file in files)
+    if images.shape != (60_000, 28, 28) or labels.shape != (60_000,):
+        raise UserError(
+            f"data.root: {str(files[0])!r} and its labels must hold 60,000 images of 28x28, "
+            f"got shapes {images.shape} and {labels.shape}"
+        )
+    return _split(images, labels.astype(np.int64), num_val)
+
+
+def find_idx_files(folders: list[Path]) -> list[Path] | None:
+    """Images and labels, packed or not, in the first folder that has both."""
+    for folder in folders:
+        packed_or_not = [(folder / name, folder / f"{name}.gz") for name in FASHION_MNIST_FILES]
+        found = [next((path for path in paths if path.is_file()), None) for paths in packed_or_not]
+        files = [path for path in found if path is not None]
+        if len(files) == len(FASHION_MNIST_FILES):
+            return files
+    return None
+
+
+def read_idx(path: Path) -> ByteArray:
+    """An idx file of unsigned bytes, plain or gzipped: 0, 0, 8, dimensions, big-endian sizes, values."""
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        if content[:3] != b"\0\0\x08":
+            raise ValueError("no idx header")
+        shape = np.frombuffer(content, ">u4", count=content[3], offset=4)
+        return np.frombuffer(content, np.uint8, offset=4 + shape.nbytes).reshape(shape.astype(int))
+    except (OSError, EOFError, ValueError, IndexError, zlib.error) as error:
+        raise UserError(f"data.root: {str(path)!r} is not a complete idx file ({error})") from None
+
+
+# ---------------------------------------------------------------- CIFAR through torchvision
+
+
+def read_cifar(name: str, root: Path | None, num_val: int) -> ImageArrays:
+    """The training split of CIFAR-10 or CIFAR-100, from `root` or torchvision's download."""
+    from torchvision import datasets
+
+    dataset = {"cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100}[name]
+    store = root or cache_folder()
+    try:
+        split = dataset(store, train=True)
+    except RuntimeError:  # "not found or corrupted"
+        _download(dataset, store, f"looked in {store}; data.root names another folder")
+        try:
+            split = dataset(store, train=True)
+        except RuntimeError:
+            folder = str(store / dataset.base_folder)
+            raise UserError(f"data.name={name}: {folder!r} is damaged; delete it and start again") from None
+    return _split(split.data, np.array(split.targets, dtype=np.int64), num_val)
+
+
+# ---------------------------------------------------------------- downloads
+
+
+def cache_folder() -> Path:
+    """Where downloads go unless `data.root` names a folder."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "designspace"
+
+
+def _download(dataset: Any, store: Path, hint: str) -> None:
+    """Let torchvision download a data set; it appears in `store` whole or not at all.
+
+    Several training processes may arrive here at once: each downloads for itself, the first rename counts.
+    """
+    logger.info("downloading %s to %s", dataset.__name__, store)
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=store, prefix=".download-") as temporary:
+            dataset(temporary, train=True, download=True)
+            for new in Path(temporary).iterdir():
+                if not (store / new.name).exists():
+                    new.rename(store / new.name)
+    except (OSError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"data.name: {dataset.__name__} cannot be downloaded ({reason}); {hint}") from None
