@@ -1,0 +1,187 @@
+"""The only place that knows the names of a study's files.
+
+<output_root>/<study>/<space>/config.yaml           resolved configuration, versions, seed
+                              models.parquet        the sampled population
+                              runs/<model_id>.json  one record a model
+                              runs.parquet          collected records
+<output_root>/<study>/analysis/                     tables and figures
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from designspace.errors import UserError
+
+LEFTOVER_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True)
+class SpaceFolder:
+    """What one space of a study has on disk."""
+
+    root: Path
+
+    @property
+    def name(self) -> str:
+        return self.root.name
+
+    @property
+    def config(self) -> Path:
+        return self.root / "config.yaml"
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models.parquet"
+
+    @property
+    def records(self) -> Path:
+        return self.root / "runs"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs.parquet"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / ".lock"
+
+    def record(self, model_id: str) -> Path:
+        return self.records / f"{model_id}.json"
+
+    def claim(self, model_id: str) -> Path:
+        """There while a worker trains the model."""
+        return self.records / f"{model_id}.claim"
+
+    def checkpoint(self, model_id: str) -> Path:
+        """There while the model is not finished."""
+        return self.records / f"{model_id}.checkpoint"
+
+    @property
+    def jobs(self) -> Path:
+        """What was submitted to a cluster, with the logs; private."""
+        return self.root / "jobs"
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """All spaces of one study."""
+
+    root: Path
+
+    @property
+    def name(self) -> str:
+        return self.root.name
+
+    @property
+    def analysis(self) -> Path:
+        return self.root / "analysis"
+
+    def space(self, name: str) -> SpaceFolder:
+        return SpaceFolder(self.root / name)
+
+    def spaces(self) -> list[SpaceFolder]:
+        """The spaces that have a population, by name."""
+        return [SpaceFolder(path.parent) for path in sorted(self.root.glob("*/models.parquet"))]
+
+
+def study_folder(output_root: str, study: str) -> StudyFolder:
+    """The folder of a study; `study` must be one plain folder name."""
+    if not study or study.startswith(".") or "/" in study or "\0" in study:
+        raise UserError(f"study={study!r}: must be a plain folder name")
+    return StudyFolder(Path(output_root) / study)
+
+
+def studies(output_root: str) -> list[StudyFolder]:
+    """All studies below the folder, the one that changed last at the end."""
+    found = {path.parent.parent for path in Path(output_root).glob("*/*/models.parquet")}
+
+    def changed(root: Path) -> float:
+        latest = 0.0
+        for path in (*root.glob("*/models.parquet"), *root.glob("*/runs.parquet"), *root.glob("*/runs")):
+            with contextlib.suppress(FileNotFoundError):  # it may be removed meanwhile
+                latest = max(latest, path.stat().st_mtime)
+        return latest
+
+    return [StudyFolder(root) for root in sorted(found, key=lambda root: (changed(root), root.name))]
+
+
+def find_study(output_root: str, study: str | None) -> StudyFolder:
+    """The study of that name, or the one that changed last. Raises UserError where there is none."""
+    known = studies(output_root)
+    if study is None:
+        if not known:
+            raise UserError(
+                f"output_root={output_root}: holds no study; run scripts/sample_and_train.py first"
+            )
+        return known[-1]
+    folder = study_folder(output_root, study)
+    if not folder.spaces():
+        names = ", ".join(sorted(study.name for study in known)) or "none"
+        raise UserError(f"study={study}: holds no population below {output_root}; studies there: {names}")
+    return folder
+
+
+def make_writable_folder(path: Path) -> None:
+    """Create the folder if need be. Raises UserError where nothing can be written into it."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / f".probe.{host_name()}.{os.getpid()}.tmp"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UserError(f"output_root: cannot write into {path}: {error.strerror}; choose another") from None
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path` to write to; renamed to `path` on success, removed on failure.
+
+    Readers see the old file or the whole new one, never a part.
+    """
+    temporary = path.with_name(f".{path.name}.{host_name()}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk does not say where
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def host_name() -> str:
+    """This machine's name, usable in file names."""
+    return re.sub(r"[^A-Za-z0-9-]", "_", socket.gethostname())
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove temporary files of processes of this machine that are no more, and very old ones of others."""
+    for path in folder.glob(".*.tmp"):
+        host, pid = path.name.split(".")[-3:-1]
+        with contextlib.suppress(FileNotFoundError):
+            if host == host_name():
+                abandoned = not _is_alive(int(pid)) if pid.isdigit() else False
+            else:
+                abandoned = time.time() - path.stat().st_mtime > LEFTOVER_SECONDS
+            if abandoned:
+                path.unlink()
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

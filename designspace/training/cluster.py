@@ -1,0 +1,207 @@
+"""Train the models of a population in tasks of a cluster; only the records count.
+
+The driver submits tasks, each with a part of the models, and looks at records and queue. A model without a
+final record that no task in the queue has is submitted again: after a lost task, a cancelled one, a failed
+start, whatever the cluster calls it. A task that is told to stop checkpoints its models and is requeued.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from designspace.claims import is_void
+from designspace.errors import RunError
+from designspace.launch.local import open_pool
+from designspace.launch.pool import Failure, Outcome, ProcessPool
+from designspace.launch.settings import LauncherSettings
+from designspace.launch.slurm import Slurm
+from designspace.paths import SpaceFolder
+from designspace.records import Record, final_record, valid_record
+from designspace.training.population import Event, record_failure, train_population
+from designspace.training.tasks import WORKER_MODULE, Job, Model, start_worker
+
+log = logging.getLogger(__name__)
+
+FRUITLESS = 3  # submissions in a row without a result or a recorded attempt, before the run is stopped
+INTERRUPT_MARGIN_S = 5  # kept for requeueing, of the time between signal and kill
+
+
+class ClusterTask:
+    """One task: trains its models on the workers of its node. Picklable; submitit calls it."""
+
+    def __init__(self, job: Job, models: Sequence[Model], settings: LauncherSettings) -> None:
+        self._job, self._models, self._settings = job, tuple(models), settings
+        self._pool: ProcessPool | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_pool": None}
+
+    def __call__(self) -> None:
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+        folder = SpaceFolder(Path(self._job.folder))
+        queue = deque(self._open(folder))
+        with open_pool(self._local(), partial(start_worker, self._job), preload=[WORKER_MODULE]) as pool:
+            assert isinstance(pool, ProcessPool)
+            self._pool = pool
+            for event in train_population(pool, queue, folder, self._settings):
+                log.info("%s: %s", event.model.model_id, event)
+
+    def checkpoint(self) -> Any:
+        """Called by submitit at the cluster's signal: stop the workers at a checkpoint, then be requeued."""
+        from submitit.helpers import DelayedSubmission
+
+        if self._pool is not None:
+            self._pool.interrupt(timeout=self._settings.signal_delay_s - INTERRUPT_MARGIN_S)
+        return DelayedSubmission(ClusterTask(self._job, self._models, self._settings))
+
+    def _open(self, folder: SpaceFolder) -> Iterator[Model]:
+        """The models that are left to train, with their attempts so far: the task may have run before."""
+        for model in self._models:
+            if final_record(folder, model.model_id) is None:
+                model = _with_attempts(folder, model)
+                if len(model.earlier) <= self._settings.max_retries:
+                    yield model
+
+    def _local(self) -> LauncherSettings:
+        return replace(self._settings, name="local", workers=task_workers(self._settings))
+
+
+@dataclass
+class Cluster:
+    """The driver's view of one population."""
+
+    job: Job
+    settings: LauncherSettings
+    folder: SpaceFolder
+    slurm: Slurm
+
+    def train(self, queue: Sequence[Model], models_per_task: int) -> Iterator[Event | None]:
+        """Submit, wait and submit again until every model has ended; yields None after each look.
+
+        With `wait=False` it ends after the first look and submission.
+
+        Raises:
+            RunError: many models fail in the same way, or tasks end again and again without a result.
+        """
+        waiting = {model.model_id: model for model in queue}
+        absent = waiting.keys() | set()  # open models that no task had at the last look
+        fruitless = 0
+        while True:
+            live = self.slurm.live_keys()
+            ended = [event for model in waiting.values() if (event := self._ended(model)) is not None]
+            for event in ended:
+                del waiting[event.model.model_id]
+                yield event
+            self._stop_if_all_fail(ended)
+            fruitless = 0 if ended else fruitless
+            if not waiting:
+                return
+            idle = set() if live is None else waiting.keys() - live
+            settled = idle & absent  # a task may leave the queue before its records appear
+            absent = idle - settled
+            lost = self._lost([model for key, model in waiting.items() if key in settled])
+            if any(len(model.earlier) > len(waiting[model.model_id].earlier) for model in lost):
+                fruitless = 0  # attempts are counted, so this ends
+            waiting.update({model.model_id: model for model in lost})
+            again = [m for m in lost if len(m.earlier) <= self.settings.max_retries]
+            if again:
+                if fruitless == FRUITLESS:
+                    raise RunError(self._explain(again[0]))
+                fruitless += self._submit(again, models_per_task) > 0
+            yield None
+            if not self.settings.wait:
+                return
+            time.sleep(self.settings.poll_seconds)
+
+    def _submit(self, models: Sequence[Model], models_per_task: int) -> int:
+        """Submit the models; returns how many tasks the cluster took."""
+        parts = [models[i : i + models_per_task] for i in range(0, len(models), models_per_task)]
+        tasks = [
+            ([model.model_id for model in part], ClusterTask(self.job, part, self.settings)) for part in parts
+        ]
+        taken = self.slurm.submit(tasks)
+        if taken:
+            covered = sum(len(keys) for keys, _ in tasks[:taken])
+            log.info("%s: submitted %d tasks for %d models", self.folder.name, taken, covered)
+        return taken
+
+    def _explain(self, model: Model) -> str:
+        """Why nothing goes on, from the log and the last attempt of one of the models."""
+        failed = _failed_record(self.folder, model)
+        traceback = failed.attempts[-1].traceback if failed is not None else None
+        text = f"{FRUITLESS} submissions in a row ended without a finished model"
+        return f"{text}; see {self.slurm.log_of(model.model_id)}\n{traceback or ''}".rstrip()
+
+    def _ended(self, model: Model) -> Event | None:
+        """What became of a model, if its record is final or its attempts are used up."""
+        record = valid_record(self.folder, model.model_id)
+        if record is None:
+            return None
+        if record.is_final:
+            return Event(model, record=record)
+        if len(record.attempts) <= self.settings.max_retries:
+            return None
+        last = record.attempts[-1]
+        return Event(model, failed=Failure(str(last.kind), last.reason or "", traceback=last.traceback))
+
+    def _lost(self, models: Sequence[Model]) -> list[Model]:
+        """Models whose task is over; for those that were being trained, the lost attempt is recorded.
+
+        Those whose claim may still be held are left out, as they could not be trained by another task.
+        """
+        found = []
+        for model in models:
+            model = _with_attempts(self.folder, model)
+            claim = self.folder.claim(model.model_id)
+            if claim.exists():
+                if not is_void(claim) or final_record(self.folder, model.model_id) is not None:
+                    continue
+                claim.unlink(missing_ok=True)
+                failure = Failure("worker_died", f"its task ended; see {self.slurm.log_of(model.model_id)}")
+                outcome = Outcome(model, datetime.now(timezone.utc), 0.0, failure=failure)
+                model = record_failure(self.folder, model, outcome, failure)
+            found.append(model)
+        return found
+
+    def _stop_if_all_fail(self, ended: Sequence[Event]) -> None:
+        same = Counter(e.failed.traceback for e in ended if e.failed is not None and e.failed.traceback)
+        for traceback, count in same.items():
+            if count * (self.settings.max_retries + 1) >= self.settings.abort_after and count == len(ended):
+                self.slurm.cancel()
+                raise RunError(
+                    f"stopped: {count} models failed in the same way; the jobs are cancelled\n{traceback}"
+                )
+
+
+def models_per_task(settings: LauncherSettings, model_seconds: float, models: int) -> int:
+    """So many models that a task lasts `task_minutes`, all of them where that takes less."""
+    if settings.models_per_task is not None:
+        return settings.models_per_task
+    long_enough = math.ceil(60 * settings.task_minutes * task_workers(settings) / model_seconds)
+    return max(1, min(long_enough, models))
+
+
+def task_workers(settings: LauncherSettings) -> int:
+    """Models that a task trains at the same time: by its GPUs, or by its cores."""
+    per_gpu = settings.gpus * settings.workers_per_gpu
+    return settings.workers or per_gpu or max(1, settings.cpus // settings.threads)
+
+
+def _failed_record(folder: SpaceFolder, model: Model) -> Record | None:
+    record = valid_record(folder, model.model_id)
+    return record if record is not None and not record.is_final else None
+
+
+def _with_attempts(folder: SpaceFolder, model: Model) -> Model:
+    """The model with the failed attempts of its record, if it has one."""
+    failed = _failed_record(folder, model)
+    return model if failed is None else replace(model, earlier=failed.attempts)

@@ -1,0 +1,221 @@
+"""Train one network: the whole loop, from top to bottom."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from designspace.data.images import ImageData
+from designspace.records import Epoch
+from designspace.training.checkpoint import Checkpointer, State
+from designspace.training.settings import TrainSettings
+
+WARM_STEPS, TIMED_STEPS = 2, 4  # of an estimate
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What training a network gave; `diverged` says where the loss stopped being finite."""
+
+    history: tuple[Epoch, ...]
+    diverged: str | None
+
+    @property
+    def error(self) -> float:
+        """Top-1 error in percent after the last epoch, on the validation split."""
+        return self.history[-1].val_error
+
+
+def train(
+    network: nn.Module,
+    data: ImageData,
+    settings: TrainSettings,
+    *,
+    seed: int,
+    device: torch.device,
+    checkpointer: Checkpointer | None = None,
+    on_step: Callable[[], None] = lambda: None,
+    micro_batches: int = 1,
+) -> TrainingResult:
+    """Train `network` in place by the recipe and validate after each epoch.
+
+    Deterministic on the CPU with one thread: network, data, settings and seed decide every bit, with or
+    without interruptions. A loss that is not finite ends the training after that epoch, before validation.
+    `micro_batches` splits every batch to save memory; BatchNorm then sees the parts.
+    """
+    network.to(device).to(memory_format=_memory_format(settings))
+    optimizer = _optimizer(network, settings)
+    steps = data.steps_per_epoch(settings.batch_size)
+    at = _Position.resume(checkpointer, network, optimizer, steps, device)
+    history = at.history
+    for epoch in range(at.epoch, settings.epochs):
+        start = time.perf_counter()
+        network.train()
+        batches = data.train_batches(
+            batch_size=settings.batch_size, seed=seed, epoch=epoch, start_step=at.step
+        )
+        for step, (images, labels) in enumerate(batches, start=at.step):
+            set_lr(optimizer, learning_rate(settings, epoch * steps + step, steps))
+            at.losses[step] = train_step(network, optimizer, images, labels, settings, micro_batches)
+            on_step()
+            if checkpointer is not None and step + 1 < steps:
+                seconds = at.seconds + time.perf_counter() - start
+                checkpointer.after_step(partial(at.state, network, optimizer, epoch, step + 1, seconds))
+        losses, train_seconds = at.losses, at.seconds + time.perf_counter() - start
+        if not losses.isfinite().all():
+            step = int((~losses.isfinite()).nonzero()[0])
+            where = f"loss is {losses[step]:g} at epoch {epoch + 1}, step {step + 1}"
+            return TrainingResult(tuple(history), where)
+        start = time.perf_counter()
+        val_error = validate(network, data, settings, device, on_step)
+        val_seconds = time.perf_counter() - start
+        history.append(Epoch(epoch + 1, float(losses.mean()), val_error, train_seconds, val_seconds))
+        at = _Position(epoch + 1, 0, 0.0, torch.zeros(steps, device=device), history)
+        if checkpointer is not None and epoch + 1 < settings.epochs:
+            checkpointer.after_epoch(partial(at.state, network, optimizer, epoch + 1, 0, 0.0))
+    return TrainingResult(tuple(history), None)
+
+
+@dataclass(frozen=True)
+class _Position:
+    """Where a training is: so many whole epochs, and so many steps of the next."""
+
+    epoch: int
+    step: int
+    seconds: float  # spent on those steps
+    losses: Tensor  # [steps per epoch] of the epoch; looked at once an epoch: no synchronisation in the loop
+    history: list[Epoch]
+
+    @classmethod
+    def resume(
+        cls,
+        checkpointer: Checkpointer | None,
+        network: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        steps: int,
+        device: torch.device,
+    ) -> _Position:
+        """The position of the last checkpoint, with network and optimizer set to it; else the beginning."""
+        state = None if checkpointer is None else checkpointer.load()
+        if state is None or len(state["losses"]) != steps:
+            return cls(0, 0, 0.0, torch.zeros(steps, device=device), [])
+        network.load_state_dict(state["network"])
+        optimizer.load_state_dict(state["optimizer"])
+        history = [Epoch(**epoch) for epoch in state["history"]]
+        return cls(state["epoch"], state["step"], state["seconds"], state["losses"].to(device), history)
+
+    def state(
+        self, network: nn.Module, optimizer: torch.optim.Optimizer, epoch: int, step: int, seconds: float
+    ) -> State:
+        return {
+            "epoch": epoch,
+            "step": step,
+            "seconds": seconds,
+            "losses": self.losses,
+            "history": [asdict(done) for done in self.history],
+            "network": network.state_dict(),
+            "optimizer": optimizer.state_dict(),
+        }
+
+
+def train_step(
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    images: Tensor,
+    labels: Tensor,
+    settings: TrainSettings,
+    micro_batches: int = 1,
+) -> Tensor:
+    """One iteration; returns the mean loss of the batch."""
+    total = torch.zeros((), device=images.device)
+    for part, targets in zip(images.chunk(micro_batches), labels.chunk(micro_batches), strict=True):
+        with _autocast(settings, images.device):
+            loss = functional.cross_entropy(network(part), targets, label_smoothing=settings.label_smoothing)
+        loss = loss if micro_batches == 1 else loss * (len(part) / len(images))
+        torch.autograd.backward(loss)
+        total += loss.detach()
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return total
+
+
+@torch.inference_mode()
+def validate(
+    network: nn.Module,
+    data: ImageData,
+    settings: TrainSettings,
+    device: torch.device,
+    on_step: Callable[[], None] = lambda: None,
+) -> float:
+    """Top-1 error of the network in percent of the validation images."""
+    network.eval()
+    wrong = torch.zeros((), dtype=torch.int64, device=device)
+    for images, labels in data.val_batches(settings.val_batch_size):
+        with _autocast(settings, device):
+            scores = network(images)
+        wrong += (scores.argmax(dim=1) != labels).sum()
+        on_step()
+    return 100.0 * int(wrong) / data.info.num_val
+
+
+def learning_rate(settings: TrainSettings, step: int, steps_per_epoch: int) -> float:
+    """Learning rate of an iteration (from 0): half-period cosine, times a linear warm-up."""
+    cosine = 0.5 * (1 + math.cos(math.pi * step / (settings.epochs * steps_per_epoch)))
+    warmup = min(1.0, (step + 1) / max(1.0, settings.warmup_epochs * steps_per_epoch))
+    return settings.lr * cosine * warmup
+
+
+def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    """Give all parameters this learning rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+
+
+def estimate_seconds(
+    network: nn.Module, data: ImageData, settings: TrainSettings, device: torch.device
+) -> float:
+    """Seconds that `train` would take, from a few training steps and one validation batch."""
+    network.to(device).to(memory_format=_memory_format(settings)).train()
+    optimizer = _optimizer(network, settings)
+    batches = data.train_batches(batch_size=settings.batch_size, seed=0, epoch=0)
+    step_seconds = []
+    for images, labels in itertools.islice(batches, WARM_STEPS + TIMED_STEPS):
+        start = time.perf_counter()
+        train_step(network, optimizer, images, labels, settings).item()
+        step_seconds.append(time.perf_counter() - start)
+    images, labels = next(iter(data.val_batches(settings.val_batch_size)))
+    start = time.perf_counter()
+    network.eval()
+    with torch.inference_mode(), _autocast(settings, device):
+        network(images).sum().item()
+    val_seconds = (time.perf_counter() - start) * data.info.num_val / len(labels)
+    train_seconds = statistics.median(step_seconds[WARM_STEPS:]) * data.steps_per_epoch(settings.batch_size)
+    return settings.epochs * (train_seconds + val_seconds)
+
+
+def _optimizer(network: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
+    return torch.optim.SGD(
+        network.parameters(),
+        lr=settings.lr,
+        momentum=settings.momentum,
+        nesterov=settings.nesterov,
+        weight_decay=settings.weight_decay,
+        fused=True,
+    )
+
+
+def _memory_format(settings: TrainSettings) -> torch.memory_format:
+    return torch.channels_last if settings.memory_format == "channels_last" else torch.contiguous_format
+
+
+def _autocast(settings: TrainSettings, device: torch.device) -> torch.autocast:
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=settings.precision == "bf16")

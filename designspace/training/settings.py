@@ -1,0 +1,47 @@
+"""The recipe: one for all networks of a study."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from designspace.errors import UserError
+
+PRECISIONS = ("fp32", "bf16")
+MEMORY_FORMATS = ("channels_last", "contiguous")
+
+
+@dataclass
+class TrainSettings:
+    """SGD with a half-period cosine learning rate, updated every iteration (paper, Appendix)."""
+
+    epochs: int = 10  # passes over the training images
+    batch_size: int = 128  # images
+    lr: float = 0.05  # at the start, after the warm-up
+    momentum: float = 0.9  # 0 to below 1
+    nesterov: bool = True  # as in the authors' released code
+    weight_decay: float = 5e-5  # on all parameters
+    warmup_epochs: float = 0.0  # linear, from lr / steps of warm-up; may be a fraction
+    label_smoothing: float = 0.0  # 0 to 1
+    precision: str = "fp32"  # fp32 or bf16 (autocast, weights stay fp32)
+    memory_format: str = "channels_last"  # channels_last or contiguous
+    val_batch_size: int = 500  # images
+    deterministic: bool = False  # on a GPU: deterministic kernels only (slower); the CPU always is
+
+    def validate(self) -> None:
+        """Raises UserError with all values that cannot be."""
+        rules = {
+            "epochs": self.epochs >= 1 or "at least 1",
+            "batch_size": self.batch_size >= 2 or "at least 2 images",
+            "val_batch_size": self.val_batch_size >= 1 or "at least 1 image",
+            "lr": self.lr > 0 or "above 0",
+            "momentum": 0 <= self.momentum < 1 or "in [0, 1)",
+            "nesterov": (not self.nesterov or self.momentum > 0) or "false where train.momentum=0",
+            "weight_decay": self.weight_decay >= 0 or "at least 0",
+            "warmup_epochs": 0 <= self.warmup_epochs < self.epochs or f"in [0, epochs={self.epochs})",
+            "label_smoothing": 0 <= self.label_smoothing < 1 or "in [0, 1)",
+            "precision": self.precision in PRECISIONS or f"one of {', '.join(PRECISIONS)}",
+            "memory_format": self.memory_format in MEMORY_FORMATS or f"one of {', '.join(MEMORY_FORMATS)}",
+        }
+        broken = [f"train.{k}={getattr(self, k)}: must be {v}" for k, v in rules.items() if v is not True]
+        if broken:
+            raise UserError("; ".join(broken))

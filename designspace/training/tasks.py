@@ -1,0 +1,64 @@
+"""What the driver asks of a worker: plain values, no torch, so that the driver starts at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from designspace.architecture import Architecture
+from designspace.data.settings import DataSettings
+from designspace.records import Attempt
+from designspace.sampling import NetworkSettings
+from designspace.training.settings import TrainSettings
+
+WORKER_MODULE = "designspace.training.worker"  # what a worker imports: torch and all that needs it
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all models of a population have in common; picklable, sent to every worker once."""
+
+    folder: str
+    space: str
+    data: DataSettings
+    network: NetworkSettings
+    train: TrainSettings
+    resolution: int
+    threads: int = 1
+    checkpoint_minutes: float = 0.0
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model to train."""
+
+    model_id: str
+    architecture: Architecture
+    seed: int
+    flops: int
+    params: int
+    acts: int
+    earlier: tuple[Attempt, ...] = ()  # failed attempts so far
+
+
+@dataclass(frozen=True)
+class Timing:
+    """A request to time a few training steps of a network instead of training it."""
+
+    architecture: Architecture
+
+
+def training_seed(study_seed: int, model_id: str) -> int:
+    """Seed of a model's weights, data order and augmentation, from the study's seed and the model."""
+    words = np.random.SeedSequence([study_seed, int(model_id, 16)]).generate_state(2, np.uint32)
+    return int(words[0]) << 31 | int(words[1]) >> 1
+
+
+def start_worker(job: Job) -> Callable[[Any], Any]:
+    """The function of a worker, with the data set loaded; takes a Model or a Timing."""
+    from designspace.training.worker import Worker
+
+    return Worker(job)

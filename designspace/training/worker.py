@@ -1,0 +1,181 @@
+"""What a worker does: from one model of the population to one record."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+import torch
+
+from designspace.architecture import Architecture
+from designspace.claims import Claim, claimed
+from designspace.data.images import ImageData
+from designspace.data.loading import load_data
+from designspace.errors import one_line
+from designspace.launch import interrupt
+from designspace.models.build import build_network
+from designspace.paths import SpaceFolder, host_name
+from designspace.records import (
+    Attempt,
+    Epoch,
+    Kind,
+    Record,
+    Status,
+    final_record,
+    write_record,
+)
+from designspace.training.checkpoint import Checkpointer
+from designspace.training.loop import TrainingResult, estimate_seconds, train
+from designspace.training.settings import TrainSettings
+from designspace.training.tasks import Job, Model, Timing
+from designspace.versions import versions
+
+
+class Worker:
+    """Trains models of one job; holds the data set, which is loaded once."""
+
+    def __init__(self, job: Job) -> None:
+        torch.set_num_threads(job.threads)
+        torch.set_flush_denormal(True)
+        self._job = job
+        self._folder = SpaceFolder(Path(job.folder))
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if self._device.type == "cuda":
+            _set_up_gpu(job.train)
+        self._data: ImageData = load_data(job.data, resolution=job.resolution, device=self._device)
+        self._data.steps_per_epoch(job.train.batch_size)  # complains of a batch larger than the data set
+
+    def __call__(self, request: Model | Timing) -> Record | float:
+        """Train a model, write and return its record; or the seconds that a model would take."""
+        return self.train(request) if isinstance(request, Model) else self.time(request)
+
+    def train(self, model: Model) -> Record:
+        """Train one model and write its record. A diverged model is a result; exceptions pass.
+
+        Out of memory: again from the start with micro-batches of half the size, noted in the record.
+
+        Raises:
+            ClaimedError: another worker is at this model.
+            Interrupted: this worker was asked to stop; the checkpoint is written.
+        """
+        with claimed(self._folder.claim(model.model_id)) as claim:
+            finished = final_record(self._folder, model.model_id)
+            if finished is not None:  # by another worker, since this one was asked
+                return finished
+            attempts, micro_batches = list(model.earlier), 1
+            while True:
+                started = datetime.now(timezone.utc)
+                try:
+                    result = self._train(model, claim, micro_batches)
+                    break
+                except (RuntimeError, MemoryError) as error:
+                    if not _is_out_of_memory(error) or 4 * micro_batches > self._job.train.batch_size:
+                        raise
+                    attempts.append(_attempt(Status.FAILED, Kind.OUT_OF_MEMORY, one_line(error), started))
+                self._folder.checkpoint(model.model_id).unlink(missing_ok=True)
+                torch.cuda.empty_cache()
+                micro_batches *= 2
+            status, kind = (Status.DIVERGED, Kind.DIVERGED) if result.diverged else (Status.DONE, None)
+            attempts.append(_attempt(status, kind, result.diverged, started))
+            record = self._record(model, result, tuple(attempts), micro_batches)
+            write_record(self._folder.record(model.model_id), record)
+            self._folder.checkpoint(model.model_id).unlink(missing_ok=True)
+            return record
+
+    def _train(self, model: Model, claim: Claim, micro_batches: int) -> TrainingResult:
+        checkpointer = Checkpointer(
+            self._folder.checkpoint(model.model_id),
+            minutes=self._job.checkpoint_minutes,
+            interrupted=interrupt.requested,
+        )
+        return train(
+            self._build(model.architecture, model.seed),
+            self._data,
+            self._job.train,
+            seed=model.seed,
+            device=self._device,
+            checkpointer=checkpointer,
+            on_step=claim.touch,
+            micro_batches=micro_batches,
+        )
+
+    def _record(
+        self, model: Model, result: TrainingResult, attempts: tuple[Attempt, ...], micro_batches: int
+    ) -> Record:
+        train_seconds = sum(epoch.train_seconds for epoch in result.history)
+        images = len(result.history) * self._images_per_epoch
+        return Record(
+            model_id=model.model_id,
+            space=self._job.space,
+            status=attempts[-1].status,
+            seed=model.seed,
+            error=None if result.diverged else result.error,
+            reason=result.diverged,
+            epochs=self._job.train.epochs,
+            history=tuple(_rounded(epoch) for epoch in result.history),
+            flops=model.flops,
+            params=model.params,
+            acts=model.acts,
+            train_seconds=round(train_seconds, 3),
+            val_seconds=round(sum(epoch.val_seconds for epoch in result.history), 3),
+            images_per_second=round(images / train_seconds, 1) if train_seconds else None,
+            device=_device_name(self._device),
+            precision=self._job.train.precision,
+            micro_batches=micro_batches,
+            versions=versions(),
+            attempts=attempts,
+        )
+
+    def time(self, request: Timing) -> float:
+        """Estimate of the seconds that training this network takes."""
+        network = self._build(request.architecture, seed=0)
+        return estimate_seconds(network, self._data, self._job.train, self._device)
+
+    @property
+    def _images_per_epoch(self) -> int:
+        batch_size = self._job.train.batch_size
+        return self._data.steps_per_epoch(batch_size) * batch_size
+
+    def _build(self, architecture: Architecture, seed: int) -> torch.nn.Module:
+        info = self._data.info
+        return build_network(
+            architecture,
+            num_classes=info.num_classes,
+            in_channels=info.in_channels,
+            zero_init_residual=self._job.network.zero_init_residual,
+            seed=seed,
+        )
+
+
+def _attempt(status: Status, kind: Kind | None, reason: str | None, started: datetime) -> Attempt:
+    seconds = (datetime.now(timezone.utc) - started).total_seconds()
+    return Attempt(
+        status, kind, reason, host_name(), started.isoformat(timespec="seconds"), round(seconds, 3)
+    )
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return "can't allocate memory" in str(error)  # torch on the CPU
+
+
+def _rounded(epoch: Epoch) -> Epoch:
+    return replace(
+        epoch, train_seconds=round(epoch.train_seconds, 3), val_seconds=round(epoch.val_seconds, 3)
+    )
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"cpu ({platform.machine()}, {torch.backends.cpu.get_cpu_capability()})"
+
+
+def _set_up_gpu(settings: TrainSettings) -> None:
+    torch.backends.cuda.matmul.allow_tf32 = True
+    torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cudnn.benchmark = not settings.deterministic
+    torch.use_deterministic_algorithms(settings.deterministic)
