@@ -1,0 +1,53 @@
+"""How many workers this machine gets, and what each of them sees."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+
+from designspace.launch.pool import InProcessPool, Pool, ProcessPool, Setup
+from designspace.launch.settings import LauncherSettings
+
+MIN_START_SECONDS = 10.0  # that a worker gets to start, however soon it counts as hanging later
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def open_pool(settings: LauncherSettings, setup: Setup, *, preload: Sequence[str] = ()) -> Pool:
+    """The pool that the settings ask for."""
+    if settings.name == "debug":
+        return InProcessPool(setup)
+    return ProcessPool(
+        setup,
+        environments=worker_environments(settings),
+        preload=preload,
+        start_seconds=max(MIN_START_SECONDS, 60 * settings.hang_minutes),
+    )
+
+
+def worker_environments(settings: LauncherSettings) -> list[dict[str, str]]:
+    """Environment variables of each worker: its threads and, where there are GPUs, the one it uses."""
+    threads = dict.fromkeys(THREAD_VARIABLES, str(settings.threads))
+    gpus = visible_gpus()
+    count = settings.workers or (
+        len(gpus) * settings.workers_per_gpu or max(1, available_cores() // settings.threads)
+    )
+    return [
+        {**threads, **({"CUDA_VISIBLE_DEVICES": gpus[i % len(gpus)]} if gpus else {})} for i in range(count)
+    ]
+
+
+def available_cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def visible_gpus() -> list[str]:
+    """Names by which CUDA selects the GPUs that this process may use; empty where there are none."""
+    if "CUDA_VISIBLE_DEVICES" in os.environ:
+        return [name for name in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if name not in ("", "-1")]
+    if shutil.which("nvidia-smi") is None:
+        return []
+    import torch  # slow to import, and only where there may be a GPU
+
+    return [str(i) for i in range(torch.cuda.device_count())]
