@@ -1,0 +1,136 @@
+"""Everything the first part of the analysis says about a study: numbers only, ready to be drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from designspace.analysis.bootstrap import DRAWS, BestValue, best_of_draws, best_value
+from designspace.analysis.edf import ErrorDistribution, ErrorWindow, error_distribution, error_window
+from designspace.analysis.parameters import parameter_columns
+from designspace.analysis.runs import check_runs, count_statuses, finished_errors
+from designspace.analysis.summary import Summary, summarize
+from designspace.analysis.width_fit import LineFit, WidthFits, fit_line, fit_widths
+from designspace.architecture import FloatArray, IntArray
+from designspace.spaces.quantized_linear import quantized_linear_widths
+
+TOP = 20  # best networks whose widths are shown, as in figure 8 of the paper
+
+
+@dataclass(frozen=True, eq=False)
+class WidthProfile:
+    """Widths per block of one network and of the quantized linear rule closest to it (nearest)."""
+
+    model_id: str
+    error: float  # top-1 percent
+    e_fit: float
+    w0: float
+    wa: float
+    wm: float
+    observed: IntArray  # [depth] channels
+    fitted: IntArray  # [depth] channels
+
+
+@dataclass(frozen=True, eq=False)
+class SpaceAnalysis:
+    """What is known about one space; arrays and rows of `runs` are in the order of the model ids."""
+
+    name: str
+    runs: pd.DataFrame  # [n] the space's rows of the input
+    edf: ErrorDistribution
+    window: ErrorWindow  # of this space's errors
+    summary: Summary
+    parameters: pd.DataFrame  # [n] parameters of every model, and e_fit (nearest)
+    best_values: dict[str, BestValue]  # by column of `parameters`
+    nearest: WidthFits  # [n]
+    floor: WidthFits  # [n]
+    mean_e_fit: float  # over all n sampled networks (nearest)
+    top: tuple[WidthProfile, ...]  # the best models, at most TOP
+    line: LineFit  # through the widths of those
+
+
+@dataclass(frozen=True, eq=False)
+class StudyAnalysis:
+    """All spaces of a study, in alphabetical order (which is the order of refinement, A to E, RegNet)."""
+
+    spaces: tuple[SpaceAnalysis, ...]
+    window: ErrorWindow
+    seed: int
+    draws: int  # of the bootstrap of the best values
+
+
+def analyze(runs: pd.DataFrame, *, seed: int = 0, draws: int = DRAWS) -> StudyAnalysis:
+    """Analyse all spaces of a table of runs, finished or not; one row a model (see `runs.REQUIRED`).
+
+    The numbers of a space depend on its own models and the seed alone, not on the order of the rows
+    nor on the other spaces.
+    """
+    check_runs(runs)
+    runs = runs.sort_values(["space", "model_id"], kind="stable", ignore_index=True)
+    nearest = fit_widths(runs["depths"], runs["widths"], rounding="nearest")
+    floor = fit_widths(runs["depths"], runs["widths"], rounding="floor")
+    spaces = []
+    for name in sorted(set(runs["space"])):
+        rows = np.flatnonzero(runs["space"] == name)
+        rng = np.random.default_rng([seed, *str(name).encode()])
+        spaces.append(
+            _analyze_space(runs.iloc[rows], nearest.take(rows), floor.take(rows), rng=rng, draws=draws)
+        )
+    return StudyAnalysis(tuple(spaces), error_window(finished_errors(runs)), seed, draws)
+
+
+def _analyze_space(
+    runs: pd.DataFrame, nearest: WidthFits, floor: WidthFits, *, rng: np.random.Generator, draws: int
+) -> SpaceAnalysis:
+    runs = runs.reset_index(drop=True)
+    done = runs["status"] == "done"
+    counts, errors = count_statuses(runs), finished_errors(runs)
+    parameters = parameter_columns(runs).assign(e_fit=nearest.e_fit)
+    top = runs[done].sort_values("error", kind="stable").head(TOP)
+    return SpaceAnalysis(
+        name=str(runs["space"].iloc[0]),
+        runs=runs,
+        edf=error_distribution(errors, counts),
+        window=error_window(errors),
+        summary=summarize(errors, counts, rng=rng),
+        parameters=parameters,
+        best_values=_best_values(parameters[done], errors, rng, draws),
+        nearest=nearest,
+        floor=floor,
+        mean_e_fit=float(nearest.e_fit.mean()),
+        top=tuple(_profile(runs, nearest, int(row)) for row in np.asarray(top.index)),
+        line=fit_line(top["depths"], top["widths"]),
+    )
+
+
+def _best_values(
+    parameters: pd.DataFrame, errors: FloatArray, rng: np.random.Generator, draws: int
+) -> dict[str, BestValue]:
+    """All parameters of the same draws; one that some models lack is left out."""
+    winners = best_of_draws(errors, rng=rng, draws=draws)
+    columns = {str(name): parameters[name].to_numpy(dtype=float) for name in parameters}
+    return {
+        name: best_value(values, errors, winners)
+        for name, values in columns.items()
+        if not np.isnan(values).any()
+    }
+
+
+def _profile(runs: pd.DataFrame, fits: WidthFits, row: int) -> WidthProfile:
+    model = runs.iloc[row]
+    observed = np.repeat(
+        np.asarray(model["widths"], dtype=np.int64), np.asarray(model["depths"], dtype=np.int64)
+    )
+    w0, wa, wm = float(fits.w0[row]), float(fits.wa[row]), float(fits.wm[row])
+    return WidthProfile(
+        model_id=str(model["model_id"]),
+        error=float(model["error"]),
+        e_fit=float(fits.e_fit[row]),
+        w0=w0,
+        wa=wa,
+        wm=wm,
+        observed=observed,
+        fitted=quantized_linear_widths(len(observed), w0, wa, wm, rounding=fits.rounding),
+    )

@@ -1,0 +1,91 @@
+"""The results of an analysis as flat tables, one CSV file each."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+
+from designspace.analysis.study import SpaceAnalysis, StudyAnalysis
+
+SUMMARY = (
+    *("space", "n", "n_done", "n_diverged", "n_failed", "n_missing", "min", "lower_quartile", "median"),
+    *("median_low", "median_high", "upper_quartile", "mean", "mean_low", "mean_high", "std", "mean_e_fit"),
+    "line_slope",
+)
+PARAMETERS = ("space", "parameter", "low", "median", "high", "best", "n")
+FITS = (
+    *("space", "model_id", "status", "error"),
+    *(f"{name}_{rule}" for rule in ("nearest", "floor") for name in ("w0", "wa", "wm", "e_fit")),
+)
+EDF = ("space", "error", "share_below", "lower", "upper")
+
+
+def summary_table(study: StudyAnalysis) -> pd.DataFrame:
+    """One row a space: models by status; errors in percent with 95 % bootstrap intervals; mean e_fit.
+
+    n counts done, diverged and failed models; minimum, quantiles and means are over those that are done.
+    `mean_e_fit` is over all sampled networks; `line_slope` is that of the line through the best widths.
+    """
+    return pd.DataFrame([_summary_row(space) for space in study.spaces], columns=SUMMARY)
+
+
+def parameter_table(study: StudyAnalysis) -> pd.DataFrame:
+    """One row a space and parameter: 2.5, 50 and 97.5 percentiles of the best value, and the best model's."""
+    rows = [
+        {"space": space.name, "parameter": name} | asdict(value)
+        for space in study.spaces
+        for name, value in space.best_values.items()
+    ]
+    return pd.DataFrame(rows, columns=PARAMETERS)
+
+
+def fit_table(study: StudyAnalysis) -> pd.DataFrame:
+    """One row a model: the closest quantized linear rule, with levels rounded to nearest and to floor."""
+    parts = []
+    for space in study.spaces:
+        part = space.runs[["space", "model_id", "status", "error"]].copy()
+        for fits in (space.nearest, space.floor):
+            for name in ("w0", "wa", "wm", "e_fit"):
+                part[f"{name}_{fits.rounding}"] = getattr(fits, name)
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=FITS)
+
+
+def edf_table(study: StudyAnalysis) -> pd.DataFrame:
+    """One row a space and step: between this error and the next, F is `share_below`, in its 95 % DKW band."""
+    parts = [
+        pd.DataFrame(
+            {
+                "space": space.name,
+                "error": space.edf.errors,
+                "share_below": space.edf.shares,
+                "lower": space.edf.lower,
+                "upper": space.edf.upper,
+            }
+        )
+        for space in study.spaces
+    ]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=EDF)
+
+
+def _summary_row(space: SpaceAnalysis) -> dict[str, Any]:
+    summary = space.summary
+    counts = {f"n_{status}": count for status, count in asdict(summary.counts).items()}
+    return counts | {
+        "space": space.name,
+        "n": summary.counts.n,
+        "min": summary.min,
+        "lower_quartile": summary.lower_quartile,
+        "median": summary.median,
+        "median_low": summary.median_interval.low,
+        "median_high": summary.median_interval.high,
+        "upper_quartile": summary.upper_quartile,
+        "mean": summary.mean,
+        "mean_low": summary.mean_interval.low,
+        "mean_high": summary.mean_interval.high,
+        "std": summary.std,
+        "mean_e_fit": space.mean_e_fit,
+        "line_slope": space.line.slope,
+    }

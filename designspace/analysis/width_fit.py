@@ -1,0 +1,123 @@
+"""How close a network's widths are to a quantized linear rule (Section 3.3 and figures 8 and 9 of the paper).
+
+`e_fit` of a network is the least mean |log(predicted / observed width)| over its blocks that any w0, wa
+and wm reach, with the depth fixed to the network's own. The paper does not publish its grid; the ranges here
+are those of RegNet, and the result is a global optimum over
+
+    w0 in 8, 16, ..., 256 (up to the network's first width where that is larger),
+    wa any real number with 0 <= wa < 256,
+    wm in 1.5, 1.501, ..., 3,
+
+so no grid search within these ranges is better, however fine in wa, and a RegNet is recovered with e_fit = 0.
+One exception: where one wa puts several blocks exactly on the border between two levels, the rule's floating
+point decides between them, and that single point is not tried. Several parameters often give the same
+widths; then one of them is reported, always the same, with wa a multiple of 0.1 where there is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from designspace.analysis._width_search import MAX_WA, W0_STEP, Best, WidthSearch
+from designspace.architecture import FloatArray, IntArray
+from designspace.spaces.quantized_linear import Rounding, quantized_linear_widths
+
+MAX_W0 = 256  # RegNet's range
+_DEPTH_STEP = 8  # networks whose depths agree up to this many blocks share the tables of the search
+
+Stagewise = Iterable[Sequence[int] | IntArray]  # one entry a network, each with one entry a stage
+
+
+@dataclass(frozen=True, eq=False)
+class WidthFits:
+    """Best quantized linear rule of each of n networks; arrays [n]."""
+
+    rounding: Rounding
+    w0: IntArray  # channels
+    wa: FloatArray  # channels per block
+    wm: FloatArray
+    e_fit: FloatArray  # mean |log(predicted / observed width)| over the blocks, natural logarithm
+
+    def take(self, rows: npt.NDArray[np.int64]) -> WidthFits:
+        """The fits of the networks at the given indices."""
+        return WidthFits(self.rounding, self.w0[rows], self.wa[rows], self.wm[rows], self.e_fit[rows])
+
+
+@dataclass(frozen=True)
+class LineFit:
+    """The line w_j = slope (j + 1) through the widths of several networks (the paper finds slope 48)."""
+
+    slope: float  # channels per block; NaN without networks
+    error: float  # mean over networks of the mean |log(line / observed width)| over blocks
+    n: int  # networks
+
+    def widths(self, depth: int) -> FloatArray:
+        """Widths of the line's first blocks, [depth] channels."""
+        return np.asarray(self.slope * np.arange(1, depth + 1))
+
+
+def fit_widths(depths: Stagewise, widths: Stagewise, *, rounding: Rounding = "nearest") -> WidthFits:
+    """Fit the quantized linear rule to every network; numbers of stages may differ between networks."""
+    networks = [
+        (np.asarray(d, dtype=np.int64), np.asarray(w, dtype=np.int64))
+        for d, w in zip(depths, widths, strict=True)
+    ]
+    totals = np.array([int(d.sum()) for d, _ in networks], dtype=np.int64)
+    limits = np.array([_max_w0(int(w[0])) for _, w in networks], dtype=np.int64)
+
+    w0, wa, wm, e_fit = (np.zeros(len(networks)) for _ in range(4))
+    classes = -(-totals // _DEPTH_STEP) * _DEPTH_STEP
+    for depth in np.unique(classes).tolist():
+        rows = np.flatnonzero(classes == depth)
+        search = WidthSearch(depth, int(limits[rows].max()), rounding)
+        for row in rows.tolist():
+            best = search.fit(*networks[row], int(limits[row]))
+            w0[row], wm[row], wa[row] = best.w0, best.wm, _representative(best)
+            predicted = quantized_linear_widths(
+                int(totals[row]), w0[row], wa[row], wm[row], rounding=rounding
+            )
+            e_fit[row] = width_error(np.repeat(networks[row][1], networks[row][0]), predicted)
+    return WidthFits(rounding, w0.astype(np.int64), wa, wm, e_fit)
+
+
+def width_error(observed: IntArray, predicted: IntArray) -> float:
+    """Mean |log(predicted / observed)| over the blocks; arrays [depth] of channels."""
+    return float(np.abs(np.log(predicted / observed)).mean())
+
+
+def fit_line(depths: Stagewise, widths: Stagewise) -> LineFit:
+    """The slope of w_j = slope (j + 1) that is closest to the given networks, each weighing the same.
+
+    The cost is a sum of |log slope - log(w_j / (j + 1))|, so the weighted median is its exact minimum.
+    """
+    logs, weights = [], []
+    for d, w in zip(depths, widths, strict=True):
+        blocks = np.repeat(np.asarray(w), np.asarray(d))
+        logs.append(np.log(blocks / np.arange(1, len(blocks) + 1)))
+        weights.append(np.full(len(blocks), 1 / len(blocks)))
+    if not logs:
+        return LineFit(float("nan"), float("nan"), 0)
+    log, weight = np.concatenate(logs), np.concatenate(weights)
+    order = np.argsort(log, kind="stable")
+    half = np.searchsorted(np.cumsum(weight[order]), weight.sum() / 2)
+    center = float(log[order[min(half, len(log) - 1)]])
+    error = float(np.average(np.abs(log - center), weights=weight))
+    return LineFit(float(np.exp(center)), error, len(logs))
+
+
+def _max_w0(first_width: int) -> int:
+    return max(MAX_W0, -(-first_width // W0_STEP) * W0_STEP)
+
+
+def _representative(best: Best) -> float:
+    """A wa inside the interval: 0 if it starts there, a multiple of 0.1 if it holds one, else the middle."""
+    assert best.wa_above < best.wa_below <= MAX_WA
+    if best.wa_above == 0:
+        return 0.0
+    middle = (best.wa_above + best.wa_below) / 2
+    short = round(middle, 1)
+    return short if best.wa_above < short < best.wa_below else middle

@@ -1,0 +1,85 @@
+"""What all figures share: colours, fonts, and how a figure reaches the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+
+from designspace.analysis.runs import Counts
+from designspace.paths import replacing
+
+# Okabe and Ito's colours without yellow, ordered so that neighbours differ for every kind of colour vision.
+COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
+DASHES = ("-", "--", ":")  # once the colours are used up
+ERROR_LABEL = "top-1 error [%]"
+PNG_DPI = 200
+
+_RC: dict[Any, Any] = {
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E6E6E6",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "text.parse_math": False,  # names may hold a $
+    "svg.hashsalt": "designspace",  # the same figure gives the same file
+}
+
+
+@contextmanager
+def figure_style() -> Iterator[None]:
+    """Draw (and save) within this context; the caller's own settings stay as they are."""
+    with mpl.rc_context(_RC):
+        yield
+
+
+def color(index: int) -> str:
+    """Colour of the space at this place of the study."""
+    return COLORS[index % len(COLORS)]
+
+
+def dashes(index: int) -> str:
+    """Line style of the space at this place of the study."""
+    return DASHES[index // len(COLORS) % len(DASHES)]
+
+
+def without_error(counts: Counts) -> str:
+    """How many models have no error and why, "(2 diverged, 1 not yet run)"; empty if all have one."""
+    reasons = {"diverged": counts.diverged, "failed": counts.failed, "not yet run": counts.missing}
+    notes = [f"{count} {reason}" for reason, count in reasons.items() if count]
+    return f"({', '.join(notes)})" if notes else ""
+
+
+def use_log2(axes: Axes, which: Literal["x", "y"], *, ticks: int) -> None:
+    """Logarithmic axis with at most so many ticks, at powers of two, written as numbers."""
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log", base=2)
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_locator(LogLocator(base=2, numticks=ticks))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_locator(NullLocator())
+
+
+def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
+    """Write `name`.png and `name`.svg, each under a temporary name first, then renamed."""
+    paths = []
+    with figure_style():
+        if (engine := figure.get_layout_engine()) is not None:
+            engine.execute(figure)  # lay out once, not again for every format
+            figure.set_layout_engine("none")
+        for suffix, metadata in (("png", {}), ("svg", {"Date": None})):
+            path = folder / f"{name}.{suffix}"
+            with replacing(path) as temporary:
+                figure.savefig(temporary, format=suffix, dpi=PNG_DPI, metadata=metadata)
+            paths.append(path)
+    return paths

@@ -1,0 +1,49 @@
+"""Stage 4: all spaces of a study -> analysis/, tables and figures."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from designspace.config import AnalyzeConfig
+from designspace.errors import UserError
+from designspace.paths import find_study, make_writable_folder
+from designspace.records import MISSING
+from designspace.stages.collect import collect_runs
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class AnalysisResult:
+    """What the analysis of a study wrote."""
+
+    summary: str  # a table for the terminal, one line a space
+    folder: Path
+    paths: list[Path]
+
+
+def analyze_study(config: AnalyzeConfig) -> AnalysisResult:
+    """Compare all spaces of a study, finished or not, and write tables and figures.
+
+    Raises:
+        UserError: there is no such study, or it holds no population.
+    """
+    from designspace.analysis.study import analyze  # these import SciPy and matplotlib: slow
+    from designspace.report.terminal import summary_text
+    from designspace.report.write import write_analysis
+
+    folder = find_study(config.output_root, config.study)
+    log.info("%s: %s", folder.root, ", ".join(space.name for space in folder.spaces()))
+    runs = pd.concat([collect_runs(space) for space in folder.spaces()], ignore_index=True)
+    if (runs["status"] == MISSING).all():
+        raise UserError(
+            f"{folder.root}: none of its {len(runs)} models has been trained; run scripts/sample_and_train.py"
+        )
+    make_writable_folder(folder.analysis)
+    study = analyze(runs, seed=config.seed, draws=config.draws)
+    paths = write_analysis(study, folder.analysis)
+    return AnalysisResult(summary_text(study), folder.analysis, paths)
