@@ -1,0 +1,122 @@
+"""The typed configuration. Hydra's DictConfig stops here: everything behind it gets plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, DictConfig, OmegaConf
+
+from designspace.data.settings import DataSettings
+from designspace.errors import UserError
+from designspace.launch.settings import LauncherSettings
+from designspace.sampling import BudgetSettings, NetworkSettings
+from designspace.training.settings import TrainSettings
+
+STOPS = ("sample",)  # stages to stop after
+
+
+@dataclass
+class SpaceSettings:
+    """Where the space is declared. On the command line, `space=...` is short for `space.source=...`."""
+
+    source: str = MISSING  # a name from conf/space, or the path of a YAML file
+
+
+@dataclass
+class LimitSettings:
+    """What a run may take at most; it is not started if the plan says more."""
+
+    gpu_hours: float | None = None  # of all models together
+
+
+@dataclass
+class RunConfig:
+    """Everything that `scripts/sample_and_train.py` can be told."""
+
+    space: SpaceSettings = field(default_factory=SpaceSettings)
+    study: str = MISSING  # folder below output_root that holds all spaces to be compared
+    output_root: str = "results"  # <output_root>/<study>/<space>/ holds everything that is written
+    num_models: int = MISSING  # networks in the population
+    seed: int = 0  # decides the population and every model's training
+    stop_after: str | None = None  # "sample" writes the population and trains nothing
+    plan: bool = False  # say what the run would take, and train nothing
+    budget: BudgetSettings = field(default_factory=BudgetSettings)
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    data: DataSettings = field(default_factory=DataSettings)
+    train: TrainSettings = field(default_factory=TrainSettings)
+    launcher: LauncherSettings = field(default_factory=LauncherSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
+
+    def validate(self) -> None:
+        """Raises UserError where a value cannot be."""
+        if self.num_models < 1:
+            raise UserError(f"num_models={self.num_models}: must be at least 1")
+        if self.seed < 0:
+            raise UserError(f"seed={self.seed}: must be at least 0")
+        if self.stop_after not in (None, *STOPS):
+            raise UserError(f"stop_after={self.stop_after}: must be one of {', '.join(STOPS)}, or null")
+        for section in (self.budget, self.network, self.train, self.launcher):
+            section.validate()
+
+
+@dataclass
+class AnalyzeConfig:
+    """Everything that `scripts/analyze.py` can be told."""
+
+    study: str | None = None  # a folder below output_root; null: the one that changed last
+    output_root: str = "results"  # the folder that holds the studies
+    seed: int = 0  # of the bootstrap
+    draws: int = 10_000  # of the bootstrap of the best models' parameters
+
+    def validate(self) -> None:
+        """Raises UserError where a value cannot be."""
+        if self.seed < 0:
+            raise UserError(f"seed={self.seed}: must be at least 0")
+        if self.draws < 1:
+            raise UserError(f"draws={self.draws}: must be at least 1")
+
+
+@dataclass
+class StatusConfig:
+    """Everything that `scripts/status.py` can be told."""
+
+    study: str | None = None  # a folder below output_root; null: the one that changed last
+    output_root: str = "results"  # the folder that holds the studies
+    json: bool = False  # one JSON object instead of a table; --json is short for json=true
+
+    def validate(self) -> None:
+        """All values can be."""
+
+
+def register() -> None:
+    """Make the schemas known to Hydra: unknown keys and wrong types become errors."""
+    store = ConfigStore.instance()
+    store.store(name="run_schema", node=RunConfig)
+    store.store(name="analyze_schema", node=AnalyzeConfig)
+    store.store(name="status_schema", node=StatusConfig)
+
+
+def to_values(config: DictConfig) -> Any:
+    """The dataclass that a composed configuration describes. Raises UserError where a value is missing."""
+    missing = sorted(OmegaConf.missing_keys(config))
+    if missing:
+        key = missing[0].removesuffix(".source")
+        raise UserError(f"{key}: a value is needed, for example {key}={_EXAMPLES.get(key, '...')}")
+    values = OmegaConf.to_object(config)
+    values.validate()  # type: ignore[union-attr]  # one of the dataclasses above
+    return values
+
+
+_EXAMPLES = {"space": "anynetx_c", "study": "my_study", "num_models": "64"}
+
+
+def differences(ours: Any, theirs: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """(key, our value, their value) of all leaves in which two nested mappings differ."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        for name in sorted(ours.keys() | theirs.keys()):
+            yield from differences(ours.get(name), theirs.get(name), f"{key}.{name}" if key else str(name))
+    elif ours != theirs:
+        yield key, ours, theirs

@@ -1,0 +1,53 @@
+"""The `--help` of the programs, made from the schema: each key with the comment beside its field."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+WIDTH = 110
+
+
+def keys(schema: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """(dotted key, its comment) of all fields of a schema, nested ones included."""
+    comments = _comments(schema)
+    for field in fields(schema):
+        section = field.default_factory
+        if is_dataclass(section):
+            yield from keys(section, f"{prefix}{field.name}.")
+        else:
+            yield prefix + field.name, comments[field.name]
+
+
+def help_text(summary: str, schema: Any, conf: Path, groups: Sequence[str]) -> str:
+    """What a program does, the choices that the folders `groups` of conf/ offer, and all keys."""
+    lines = [summary.strip(), ""]
+    if groups:
+        lines.append("choices (a space may also be the path of a YAML file):")
+        for group in groups:
+            lines.append(
+                _entry(f"{group}=", ", ".join(sorted(path.stem for path in (conf / group).glob("*.yaml"))))
+            )
+        lines.append("")
+    lines.append("keys, each as key=value:")
+    lines += [_entry(key.replace("space.source", "space"), comment) for key, comment in keys(schema)]
+    lines += ["", "--cfg job shows all values, -m key=a,b runs several; the files are in conf/"]
+    return "\n".join(lines)
+
+
+def _comments(schema: Any) -> dict[str, str]:
+    found = re.findall(r"^    (\w+): [^#\n]*?(?:  # (.*))?$", inspect.getsource(schema), flags=re.MULTILINE)
+    return dict(found)
+
+
+def _entry(key: str, text: str) -> str:
+    return (
+        textwrap.fill(text, WIDTH, initial_indent=f"  {key:<28}", subsequent_indent=" " * 30)
+        if text
+        else f"  {key}"
+    )
