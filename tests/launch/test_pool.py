@@ -1,0 +1,191 @@
+"""The pools: every item comes back, whatever happens to it."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections import deque
+
+import pytest
+
+from designspace.errors import RunError, UserError
+from designspace.launch import interrupt
+from designspace.launch.local import available_cores, open_pool, worker_environments
+from designspace.launch.pool import InProcessPool, ProcessPool
+from designspace.launch.settings import LauncherSettings
+
+sys.path.insert(0, os.path.dirname(__file__))
+import work
+
+
+def two_workers(setup, **environment):
+    return ProcessPool(setup, environments=[{**environment}, {**environment}])
+
+
+def results(pool, items):
+    with pool:
+        return {str(outcome.item): outcome for outcome in pool.run(deque(items))}
+
+
+@pytest.mark.parametrize("make", [InProcessPool, two_workers])
+def test_every_item_comes_back_once(make):
+    with make(work.square_setup) as pool:
+        outcomes = list(pool.run(deque(range(20))))
+        again = list(pool.run(deque([7])))
+    assert sorted(o.item for o in outcomes) == list(range(20))
+    assert all(o.value == o.item**2 and o.failure is None for o in outcomes + again)
+
+
+@pytest.mark.parametrize("make", [InProcessPool, two_workers])
+def test_an_exception_is_an_outcome(make):
+    found = results(make(work.misbehaving_setup), [1, "raise", 3])
+    assert found["3"].value == 9
+    assert found["raise"].failure.reason == "ValueError: two lines"
+    assert "Traceback" in found["raise"].failure.traceback
+    assert found["raise"].seconds >= 0
+
+
+def test_a_worker_that_dies_costs_its_item_alone():
+    found = results(two_workers(work.misbehaving_setup), [1, "die!", 2, 3, "die!", 4])
+    assert found["die!"].failure.reason == "the worker process died"
+    assert [found[str(i)].value for i in (1, 2, 3, 4)] == [1, 4, 9, 16]
+
+
+def test_an_item_may_be_put_back(tmp_path):
+    queue = deque([("flaky", str(tmp_path / "mark")), 5])
+    values = []
+    with two_workers(work.misbehaving_setup) as pool:
+        for outcome in pool.run(queue):
+            if outcome.failure:
+                queue.append(outcome.item)
+            else:
+                values.append(outcome.value)
+    assert 25 in values
+    assert len(values) == 2
+
+
+def test_work_is_handed_out_dynamically():
+    found = results(two_workers(work.slow_setup), [0.8, 0.01, 0.02, 0.03, 0.04])
+    busy = found["0.8"].value
+    assert all(found[k].value != busy for k in ("0.01", "0.02", "0.03", "0.04"))
+
+
+def test_an_error_in_setup_reaches_the_caller():
+    with pytest.raises(UserError, match="no such folder"):
+        results(two_workers(work.failing_setup), [1])
+
+
+def test_workers_that_cannot_start_end_the_run():
+    with pytest.raises(RunError, match="died 5 times while it was starting"):
+        results(two_workers(work.dying_setup), [1])
+
+
+def test_each_worker_has_its_environment():
+    pool = ProcessPool(
+        work.environment_setup, environments=[{"CUDA_VISIBLE_DEVICES": str(i)} for i in range(2)]
+    )
+    values = {outcome.value for outcome in results(pool, ["CUDA_VISIBLE_DEVICES"] * 1).values()}
+    assert {value for value, _ in values} <= {"0", "1"}
+    assert None not in {value for value, _ in values}
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().split()[2] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("end", ["exit", "kill"])
+def test_workers_end_with_their_parent(end):
+    code = textwrap.dedent(f"""
+        import os, sys
+        from collections import deque
+        sys.path.insert(0, {os.path.dirname(__file__)!r})
+        import work
+        from designspace.launch.pool import ProcessPool
+        if __name__ == "__main__":
+            pool = ProcessPool(work.slow_setup, environments=[{{}}])
+            with pool:
+                for outcome in pool.run(deque([0.0, 30.0])):
+                    print(outcome.value, flush=True)
+                    if {end!r} == "exit":
+                        break
+    """)
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    pid = int(process.stdout.readline())
+    if end == "kill":
+        assert alive(pid)
+        process.kill()
+    process.wait(timeout=20)
+    for _ in range(100):
+        if not alive(pid):
+            break
+        time.sleep(0.05)
+    assert not alive(pid)
+
+
+def test_gpus_are_dealt_out(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+    environments = worker_environments(LauncherSettings(workers_per_gpu=2))
+    assert [e["CUDA_VISIBLE_DEVICES"] for e in environments] == ["4", "7", "4", "7"]
+
+
+def test_one_single_threaded_worker_a_core(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    environments = worker_environments(LauncherSettings())
+    assert len(environments) == available_cores()
+    assert {e["OMP_NUM_THREADS"] for e in environments} == {"1"}
+    assert len(worker_environments(LauncherSettings(workers=5))) == 5
+
+
+def test_debug_runs_in_this_process():
+    with open_pool(LauncherSettings(name="debug"), work.environment_setup) as pool:
+        (outcome,) = pool.run(deque(["PATH"]))
+    assert outcome.value[1] == os.getpid()
+
+
+def test_a_stuck_worker_is_killed_and_replaced():
+    with two_workers(work.slow_setup) as pool:
+        found = {o.item: o for o in pool.run(deque([60.0, 0.01, 0.02]), stuck=lambda item: item == 60.0)}
+    assert found[60.0].failure.kind == "hang"
+    assert found[0.01].failure is None
+    assert found[0.02].failure is None
+
+
+def test_an_interruption_reaches_busy_workers(tmp_path):
+    pool = two_workers(work.interruptible_setup)
+    with pool:
+        marks = [tmp_path / "a", tmp_path / "b"]
+
+        def run():
+            with contextlib.suppress(RuntimeError):  # the pool is closed under it in the end
+                list(pool.run(deque(map(str, marks))))
+
+        running = threading.Thread(target=run, daemon=True)
+        running.start()
+        while not all(mark.exists() for mark in marks):
+            time.sleep(0.01)
+        start = time.monotonic()
+        busy = list(pool._busy)
+        pool.interrupt(timeout=10)
+        assert time.monotonic() - start < 5
+        assert all(future.done() for future in busy)
+
+
+def test_a_signal_before_the_worker_is_ready_is_not_lost(tmp_path):
+    with interrupt.blocked():
+        signal.pthread_kill(threading.get_ident(), interrupt.SIGNAL)
+        assert not interrupt.requested()
+        code = (
+            "import os, signal; from designspace.launch import interrupt\n"
+            "os.kill(os.getpid(), interrupt.SIGNAL); interrupt.install(); print(interrupt.requested())"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        signal.sigtimedwait({interrupt.SIGNAL}, 0)
+    assert done.stdout == "True\n"

@@ -1,0 +1,60 @@
+"""Functions for worker processes, importable there."""
+
+import os
+import signal
+import time
+
+
+def square_setup():
+    return lambda x: x * x
+
+
+def environment_setup():
+    return lambda name: (os.environ.get(name), os.getpid())
+
+
+def misbehaving_setup():
+    """Items: a number is squared, "raise" raises, "die" kills the worker once, "die!" always."""
+
+    def work(item):
+        if item == "raise":
+            raise ValueError("two\nlines")
+        if item == "die!" or (isinstance(item, tuple) and not os.path.exists(item[1])):
+            if isinstance(item, tuple):
+                open(item[1], "w").close()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return item if isinstance(item, tuple) else item * item
+
+    return work
+
+
+def slow_setup():
+    def work(seconds):
+        time.sleep(seconds)
+        return os.getpid()
+
+    return work
+
+
+def failing_setup():
+    from designspace.errors import UserError
+
+    raise UserError("data.root: no such folder")
+
+
+def dying_setup():
+    os._exit(3)
+
+
+def interruptible_setup():
+    from designspace.launch import interrupt
+
+    def work(path):
+        open(path, "w").close()
+        for _ in range(2000):
+            if interrupt.requested():
+                raise interrupt.Interrupted
+            time.sleep(0.01)
+        return "not asked"
+
+    return work

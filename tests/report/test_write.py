@@ -1,0 +1,89 @@
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import matplotlib.image
+import numpy as np
+import pandas as pd
+import pytest
+
+from designspace.analysis import analyze
+from designspace.report.edf_figure import edf_figure, legend_text
+from designspace.report.style import save_figure
+from designspace.report.width_figure import width_figure
+from designspace.report.write import write_analysis
+
+
+def assert_valid(paths: list[Path]) -> None:
+    for path in paths:
+        if path.suffix == ".png":
+            assert np.ptp(matplotlib.image.imread(path)) > 0
+        elif path.suffix == ".svg":
+            assert ElementTree.parse(path).getroot().tag.endswith("svg")
+        else:
+            assert len(pd.read_csv(path).columns) > 1
+
+
+def test_every_file_is_written_and_readable(runs: pd.DataFrame, tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "analysis"
+    paths = write_analysis(analyze(runs, draws=200), folder)
+    assert_valid(paths)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(path.name for path in paths)
+    assert {path.name for path in paths} == {
+        *("summary.csv", "edf.csv", "parameters.csv", "fits.csv"),
+        *("edf.png", "edf.svg", "widths.png", "widths.svg", "fit.png", "fit.svg"),
+        *("parameters_anynetx_c.png", "parameters_anynetx_c.svg"),
+        *("parameters_a___b______c.png", "parameters_a___b______c.svg"),
+    }
+    assert len(pd.read_csv(folder / "fits.csv")) == 24
+
+
+@pytest.mark.parametrize("rows", [[], [0], [8], [10]], ids=["nothing", "one", "diverged", "missing"])
+def test_studies_of_which_little_is_known(rows: list[int], runs: pd.DataFrame, tmp_path: Path) -> None:
+    assert_valid(write_analysis(analyze(runs.iloc[rows], draws=50), tmp_path))
+
+
+def test_names_are_text_and_not_mathematics(runs: pd.DataFrame) -> None:
+    figure = edf_figure(analyze(runs, draws=50))
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels[0].startswith("a <$b$> & /c  10 | ")
+    assert not figure.legends[0].get_texts()[0].get_parse_math()
+
+
+def test_legend_counts_what_has_no_error(runs: pd.DataFrame) -> None:
+    c = analyze(runs, draws=50).spaces[1]
+    low, mean = c.edf.min, c.edf.mean
+    expected = f"10 | {low:.1f} | {mean:.1f}  (1 diverged, 1 failed, 2 not yet run)"
+    assert legend_text(c.edf) == expected
+    nothing = analyze(runs[runs["status"] == "missing"], draws=50).spaces[1]
+    assert legend_text(nothing.edf) == "0 | - | -  (2 not yet run)"
+
+
+def test_the_curve_drawn_is_the_curve_computed(runs: pd.DataFrame) -> None:
+    study = analyze(runs, draws=50)
+    line = edf_figure(study).axes[0].get_lines()[0]
+    edf = study.spaces[0].edf
+    assert line.get_drawstyle() == "steps-post"
+    np.testing.assert_array_equal(line.get_xydata(), np.column_stack([edf.errors, edf.shares]))
+
+
+def test_fits_are_drawn_beside_the_widths(runs: pd.DataFrame) -> None:
+    study = analyze(runs, draws=50)
+    solid, dashed = width_figure(study).axes[1].get_lines()
+    best = study.spaces[0].top[0]
+    assert solid.get_ydata().tolist() == best.observed.tolist()
+    assert dashed.get_ydata().tolist() == best.fitted.tolist()
+
+
+def test_same_study_same_file(runs: pd.DataFrame, tmp_path: Path) -> None:
+    study = analyze(runs, draws=50)
+    first, second = (save_figure(edf_figure(study), tmp_path, name) for name in ("one", "two"))
+    for one, two in zip(first, second, strict=True):
+        assert one.read_bytes() == two.read_bytes()
+
+
+def test_pyplot_and_its_global_figures_are_not_used() -> None:
+    code = "import sys, designspace.report.write; print('matplotlib.pyplot' in sys.modules)"
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert output.strip() == "False"

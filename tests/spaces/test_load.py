@@ -1,0 +1,116 @@
+"""Declared spaces: inheritance, a user's own file, and one-line errors for what cannot be."""
+
+import pytest
+import yaml
+
+from designspace.errors import UserError
+from designspace.spaces.load import available_spaces, load_space, stream_key
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def write(text, name="mine.yaml"):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        return name
+
+    return write
+
+
+def test_e_is_a_few_lines_on_top_of_d():
+    e, d = load_space("anynetx_e"), load_space("anynetx_d")
+    assert [str(r) for r in e.restrictions if r not in d.restrictions] == ["depths: non_decreasing"]
+    assert e.definition["parameters"] == d.definition["parameters"]
+
+
+def test_the_spaces_of_the_paper_are_there():
+    expected = {
+        *(f"anynetx_{x}" for x in "abcde"),
+        "regnetx",
+        "regnety",
+        "anynetx_d_equal",
+        "anynetx_d_decreasing",
+    }
+    assert expected <= set(available_spaces())
+
+
+def test_a_users_file_builds_on_a_named_space(write):
+    name = write(
+        "base: anynetx_d\nstages: 3\nblock: y\nparameters:\n"
+        "  depths: {distribution: uniform, low: 2, high: 6, step: 2}\n"
+        "restrictions:\n  bottleneck_ratios: [shared, {fixed: 1}]\n  depth: {range: [6, 12]}\n"
+    )
+    space = load_space(name)
+    assert (space.name, space.stages, space.block) == ("mine", 3, "y")
+    assert space.parameters["depths"].values.tolist() == [2, 4, 6]
+    assert len(space.parameters["widths"]) == 128
+
+
+def test_a_users_file_builds_on_another_file(write):
+    write("base: anynetx_a\nstages: 5\n", "first.yaml")
+    assert load_space(write("base: first.yaml\nrestrictions: {widths: equal}\n")).stages == 5
+
+
+def test_a_restriction_is_taken_back_with_null(write):
+    space = load_space(write("base: anynetx_c\nrestrictions: {group_widths: null}\n"))
+    assert stream_key(space) == stream_key(load_space("anynetx_b"))
+
+
+def test_the_random_stream_belongs_to_the_content(write):
+    copy = write(yaml.safe_dump({k: v for k, v in load_space("anynetx_d").definition.items() if k != "name"}))
+    assert stream_key(load_space(copy)) == stream_key(load_space("anynetx_d"))
+    assert stream_key(load_space("anynetx_e")) != stream_key(load_space("anynetx_d"))
+
+
+A = "base: anynetx_a\n"
+DEPTHS = A + "parameters: {depths: {distribution: %s}}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[1, 2]", "mine.yaml: must be a mapping"),
+        ("a: [", "mine.yaml: cannot be read as YAML"),
+        ("stage: 4\n", "stage: unknown key; did you mean stages?"),
+        ("base: anynetx_f\n", "space=anynetx_f: unknown"),
+        ("base: mine.yaml\n", "based on itself"),
+        (A + "family: resnet\n", "family: must be one of anynet, regnet, but got 'resnet'"),
+        (A + "block: z\n", "block: must be one of x, y, v, r, but got 'z'"),
+        (A + "stages: four\n", "stages: must be a whole number from 1 to 8, but got 'four'"),
+        (A + "stages: 0\n", "stages: must be"),
+        (A + "rounding: floor\n", "rounding: belongs to the regnet family"),
+        ("base: regnetx\nrounding: up\n", "rounding: must be nearest or floor"),
+        (A + "parameters: {depth: {}}\n", "parameters.depth: unknown key; did you mean depths?"),
+        (A + "parameters: {depths: null}\n", "parameters.depths: missing"),
+        (DEPTHS % "normal", "distribution must be one of uniform, log_uniform, log_normal, choice"),
+        (DEPTHS % "uniform, low: 4, high: 1, step: 1", "low <= high must hold, but got (low=4, high=1)"),
+        (DEPTHS % "uniform, low: 1, high: 4", "needs numbers for low, high, step"),
+        (DEPTHS % "uniform, low: 1, high: 4, step: 1, mean: 2", "parameters.depths.mean: unknown key"),
+        (DEPTHS % "choice, values: [1, 1.5]", "must hold whole numbers, but got 1.5"),
+        (DEPTHS % "choice, values: [0, 1]", "must be positive, but got 0"),
+        (A + "block: v\n", "parameters.bottleneck_ratios: unknown key"),
+        (A + "parameters: {bottleneck_ratios: {distribution: choice, values: [1, 1.5]}}\n", "1 over a whole"),
+        (A + "restrictions: {width: shared}\n", "restrictions.width: unknown key; did you mean widths?"),
+        (A + "restrictions: {widths: sorted}\n", "widths: must be one of shared, non_decreasing"),
+        (A + "restrictions: {widths: {range: [9, 1]}}\n", "low <= high, but got [9, 1]"),
+        (A + "restrictions: {depth: shared}\n", "restrictions.depth: must be one of {range: [low, high]}"),
+        (A + "restrictions: {widths: {range: [1025, 2000]}}\n", "no network meets all of them together"),
+        (A + "restrictions: {depths: [{fixed: 2}, {fixed: 3}]}\n", "no network meets all of them together"),
+        ("base: regnetx\nrestrictions: {wm: {fixed: 4}}\n", "no network meets all of them together"),
+        ("base: regnetx\nrestrictions: {widths: shared}\n", "restrictions.widths: must be one of"),
+        ("base: regnetx\nparameters: {wm: {distribution: choice, values: [1]}}\n", "above 1, but got 1"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_one_line(write, text, message):
+    with pytest.raises(UserError) as caught:
+        load_space(write(text))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert ".yaml" in str(caught.value) or "space=" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["anynetx", "no_such.yaml", "", "../conf"])
+def test_unknown_names(name):
+    with pytest.raises(UserError, match=r"space=.*anynetx_a"):
+        load_space(name)

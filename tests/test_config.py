@@ -1,0 +1,85 @@
+"""Every file in conf/ composes, and says what its experiment promises."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from designspace import config as configuration
+from designspace.cli import CONF_FOLDER
+from designspace.config import RunConfig, differences, to_values
+from designspace.data.catalog import DATA_NAMES
+from designspace.spaces.load import SPACE_FOLDER, available_spaces, load_space
+
+
+def options(group):
+    return sorted(path.stem for path in (CONF_FOLDER / group).glob("*.yaml"))
+
+
+def composed(*overrides, name="sample_and_train"):
+    configuration.register()
+    with initialize_config_dir(str(CONF_FOLDER), version_base="1.3"):
+        return to_values(compose(name, overrides=list(overrides)))
+
+
+def test_nothing_in_conf_is_left_out_here():
+    groups = {path.parent.name for path in CONF_FOLDER.rglob("*.yaml")}
+    assert groups == {"conf", "space", "data", "experiment", "hydra", "launcher", "train"}
+    assert {path.stem for path in CONF_FOLDER.glob("*.yaml")} == {"sample_and_train", "analyze", "status"}
+    assert Path(SPACE_FOLDER).samefile(CONF_FOLDER / "space")
+
+
+@pytest.mark.parametrize("group", ["data", "experiment", "launcher", "train"])
+def test_every_option_composes(group, tmp_path):
+    for option in options(group):
+        values = composed("space.source=anynetx_c", f"{group}={option}")
+        assert isinstance(values, RunConfig)
+
+
+def test_every_data_set_has_its_file():
+    assert options("data") == sorted(DATA_NAMES)
+    for option in options("data"):
+        assert composed("space.source=anynetx_c", f"data={option}").data.name == option
+
+
+@pytest.mark.parametrize("name", available_spaces())
+def test_every_space_loads(name):
+    assert load_space(name).name == name
+
+
+def test_analyze_composes():
+    assert composed(name="analyze").draws == 10_000
+
+
+def test_status_composes():
+    assert composed("json=true", name="status").json
+
+
+def test_experiments():
+    laptop = composed("space.source=anynetx_c")
+    assert (laptop.study, laptop.num_models, laptop.data.name) == ("laptop", 64, "fashion_mnist_small")
+    assert (laptop.budget.flops, laptop.budget.resolution) == ([0.9e6, 1.0e6], 32)
+    assert (laptop.train.epochs, laptop.train.lr, laptop.train.batch_size) == (4, 0.1, 128)
+    assert (laptop.network.stem_width, laptop.network.stem_stride) == (16, 2)
+    clothes = composed("space.source=anynetx_c", "experiment=fashion_mnist")
+    changed = {key for key, _, _ in differences(asdict(clothes), asdict(laptop))}
+    assert changed == {
+        "study", "num_models", "data.name", "data.val_images", "train.epochs", "train.warmup_epochs",
+    }  # fmt: skip
+    paper = composed("space.source=anynetx_c", "experiment=paper")
+    assert (paper.num_models, paper.budget.flops, paper.budget.resolution) == (500, [360e6, 400e6], 224)
+    assert (paper.train.epochs, paper.train.lr, paper.train.batch_size) == (10, 0.05, 128)
+    assert (paper.data.name, paper.network.stem_width) == ("imagenet", 32)
+
+
+def test_the_choice_on_the_command_line_wins_over_the_experiment():
+    values = composed("space.source=anynetx_c", "experiment=paper", "data=cifar10", "train.lr=0.3")
+    assert (values.data.name, values.train.lr, values.num_models) == ("cifar10", 0.3, 500)
+
+
+def test_differences():
+    assert list(differences({"a": {"b": 1, "c": [2]}}, {"a": {"b": 1, "c": [3]}, "d": 4})) == [
+        ("a.c", [2], [3]),
+        ("d", None, 4),
+    ]

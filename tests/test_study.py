@@ -1,0 +1,313 @@
+"""The whole pipeline on tiny networks: sample, train, collect, resume, and what may go wrong between."""
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from designspace import study
+from designspace.config import LimitSettings, RunConfig, SpaceSettings
+from designspace.data.settings import DataSettings
+from designspace.errors import UserError
+from designspace.launch.settings import LauncherSettings
+from designspace.paths import SpaceFolder
+from designspace.records import Status, _checksum, read_record, write_record
+from designspace.sampling import BudgetSettings, NetworkSettings
+from designspace.stages.sample import exclusive
+from designspace.training.settings import TrainSettings
+
+TINY = """
+family: anynet
+block: x
+stages: 2
+parameters:
+  depths: {distribution: uniform, low: 1, high: 2, step: 1}
+  widths: {distribution: uniform, low: 8, high: 32, step: 8}
+  bottleneck_ratios: {distribution: choice, values: [1, 2]}
+  group_widths: {distribution: choice, values: [4, 8]}
+"""
+
+
+@pytest.fixture
+def config(tmp_path):
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    return RunConfig(
+        space=SpaceSettings(str(tmp_path / "tiny.yaml")),
+        study="test",
+        output_root=str(tmp_path / "results"),
+        num_models=4,
+        budget=BudgetSettings(resolution=8),
+        network=NetworkSettings(stem_width=8),
+        data=DataSettings(),
+        train=TrainSettings(epochs=1, batch_size=500, val_batch_size=2000),
+        launcher=LauncherSettings(workers=2),
+    )
+
+
+def debug(config, **changes):
+    return replace(config, launcher=LauncherSettings(name="debug", max_retries=1), **changes)
+
+
+def folder_of(config):
+    return SpaceFolder(Path(config.output_root) / "test" / "tiny")
+
+
+def errors(config):
+    runs = pd.read_parquet(folder_of(config).runs)
+    return dict(zip(runs["model_id"], runs["error"], strict=True))
+
+
+def leftovers(config):
+    return [p for p in Path(config.output_root).rglob("*") if p.suffix in (".tmp", ".unreadable")]
+
+
+def test_pipeline_with_workers_and_in_process_give_the_same_bits(config, tmp_path):
+    result = study.run(config)
+    assert result.complete
+    assert result.counts == {"done": 4}
+    again = debug(config, output_root=str(tmp_path / "again"))
+    study.run(again)
+    assert errors(config) == errors(again)
+    assert len(set(errors(config).values())) > 1
+    record = read_record(folder_of(config).record(next(iter(errors(config)))))
+    assert record.params
+    assert record.versions["torch"]
+    assert record.images_per_second
+    assert record.precision == "fp32"
+    settings = yaml.safe_load(folder_of(config).config.read_text())
+    assert settings["space"]["stages"] == 2
+    assert settings["seed"] == 0
+    assert settings["versions"]["numpy"]
+    assert leftovers(config) == []
+
+
+def test_running_again_trains_nothing_and_more_models_extend(config, monkeypatch):
+    study.run(debug(config))
+    before = {p.name: p.stat().st_mtime_ns for p in folder_of(config).records.iterdir()}
+    models = pd.read_parquet(folder_of(config).models)
+    study.run(debug(config))
+    assert {p.name: p.stat().st_mtime_ns for p in folder_of(config).records.iterdir()} == before
+    study.run(debug(config, num_models=6))
+    extended = pd.read_parquet(folder_of(config).models)
+    assert extended[:4].equals(models)
+    assert len(extended) == 6
+    after = {p.name: p.stat().st_mtime_ns for p in folder_of(config).records.iterdir()}
+    assert before.items() <= after.items()
+    assert len(after) == 6
+    study.run(debug(config, num_models=2))
+    assert len(pd.read_parquet(folder_of(config).models)) == 6
+
+
+def test_one_model_that_crashes_hides_nothing(config, monkeypatch):
+    import designspace.training.worker as worker
+
+    victim = None
+    original = worker.Worker.train
+
+    def crash(self, model):
+        nonlocal victim
+        victim = victim or model.model_id
+        if model.model_id == victim:
+            raise ValueError("made to\nfail")
+        return original(self, model)
+
+    monkeypatch.setattr(worker.Worker, "train", crash)
+    result = study.run(debug(config))
+    assert result.counts == {"done": 3, "failed": 1}
+    assert not result.complete
+    record = read_record(folder_of(config).record(victim))
+    assert record.status is Status.FAILED
+    assert record.reason == "ValueError: made to fail"
+    assert [a.status for a in record.attempts] == [Status.FAILED] * 2
+    assert "Traceback" in record.attempts[0].traceback
+
+    monkeypatch.setattr(worker.Worker, "train", original)
+    assert study.run(debug(config)).counts == {"done": 3, "failed": 1}  # its attempts are used up
+    more = replace(config, launcher=LauncherSettings(name="debug", max_retries=2))
+    assert study.run(more).counts == {"done": 4}
+    assert [a.status.value for a in read_record(folder_of(config).record(victim)).attempts] == [
+        "failed", "failed", "done",
+    ]  # fmt: skip
+
+
+def test_a_diverged_model_is_a_result(config):
+    hot = debug(config, train=replace(config.train, lr=1e30))
+    assert study.run(hot).counts == {"diverged": 4}
+    record = read_record(next(folder_of(config).records.glob("*.json")))
+    assert "epoch 1, step" in record.reason
+    assert study.run(hot).complete
+
+
+def test_other_settings_are_refused_with_the_keys(config):
+    study.run(debug(config, stop_after="sample"))
+    before = folder_of(config).models.read_bytes()
+    other = debug(config, seed=1, train=replace(config.train, lr=0.2))
+    with pytest.raises(UserError) as caught:
+        study.run(other)
+    assert "seed (0 there, 1 now)" in str(caught.value)
+    assert "train.lr (0.05 there, 0.2 now)" in str(caught.value)
+    assert "study=" in str(caught.value)
+    assert folder_of(config).models.read_bytes() == before
+
+
+def test_stop_after_sample_trains_nothing(config):
+    result = study.run(debug(config, stop_after="sample"))
+    assert result.stopped_after == "sample"
+    assert len(pd.read_parquet(folder_of(config).models)) == 4
+    assert list(folder_of(config).records.iterdir()) == []
+
+
+def test_a_torn_record_is_set_aside_and_trained_again(config, caplog):
+    study.run(debug(config))
+    truth = errors(config)
+    path = folder_of(config).record(next(iter(truth)))
+    path.write_bytes(path.read_bytes()[:40])
+    folder_of(config).runs.unlink()
+    assert study.run(debug(config)).complete
+    assert errors(config) == truth
+    assert path.with_suffix(".unreadable").stat().st_size == 40
+
+
+def test_a_study_without_its_records_is_complete_and_can_be_extended(config):
+    study.run(debug(config))
+    truth = errors(config)
+    for path in folder_of(config).records.iterdir():
+        path.unlink()
+    assert study.run(debug(config)).counts == {"done": 4}
+    assert errors(config) == truth
+    assert study.run(debug(config, num_models=5)).counts == {"done": 5}
+    assert errors(config).items() >= truth.items()
+    assert len(list(folder_of(config).records.iterdir())) == 1
+
+
+def test_a_record_of_another_schema_is_not_touched(config):
+    study.run(debug(config))
+    path = folder_of(config).record(next(iter(errors(config))))
+    content = json.loads(path.read_text()) | {"schema": 9}
+    text = json.dumps(content | {"checksum": _checksum(content)})
+    path.write_text(text)
+    with pytest.raises(
+        UserError, match="schema 9, but this version reads schema 1; use the version that wrote it"
+    ):
+        study.run(debug(config))
+    assert path.read_text() == text
+
+
+def test_a_broken_population_file_is_named(config):
+    study.run(debug(config, stop_after="sample"))
+    folder_of(config).models.write_bytes(b"PAR1")
+    with pytest.raises(UserError, match=r"models.parquet: cannot be read"):
+        study.run(debug(config))
+
+
+def test_two_runs_do_not_share_a_folder(config):
+    study.run(debug(config, stop_after="sample"))
+    with exclusive(folder_of(config)), pytest.raises(UserError, match="another run is at work there"):
+        study.run(debug(config))
+
+
+def script(config, **environment):
+    arguments = [
+        f"space={config.space.source}", "study=test", f"output_root={config.output_root}", "num_models=4",
+        "budget.flops=null", "budget.resolution=8",
+        "network.stem_width=8", "network.zero_init_residual=false",
+        "train.epochs=1", "train.batch_size=500", "train.val_batch_size=2000", "train.lr=0.05",
+        "train.warmup_epochs=0", "launcher.workers=2",
+    ]  # fmt: skip
+    root = Path(study.__file__).parents[1]
+    command = [sys.executable, str(root / "scripts" / "sample_and_train.py"), *arguments]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def wait_for_a_record(config):
+    for _ in range(600):
+        if any(folder_of(config).records.glob("*.json")):
+            return
+        time.sleep(0.05)
+
+
+def descendants(pid):
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid:
+            child = int(stat.parent.name)
+            found += [child, *descendants(child)]
+    return found
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_stopped_continues_to_the_same_errors(config, tmp_path, end):
+    undisturbed = replace(config, output_root=str(tmp_path / "undisturbed"))
+    study.run(undisturbed)
+    process = script(config)
+    wait_for_a_record(config)
+    workers = descendants(process.pid)
+    process.send_signal(end)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == (-9 if end == signal.SIGKILL else 130)
+    assert "Traceback" not in stderr
+    for _ in range(100):
+        if not any(Path(f"/proc/{pid}").exists() for pid in workers):
+            break
+        time.sleep(0.05)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+    again = script(config)
+    _, stderr = again.communicate(timeout=120)
+    assert again.returncode == 0, stderr
+    assert errors(config) == errors(undisturbed)
+    assert leftovers(config) == []
+
+
+def test_failed_records_count_their_attempts(config):
+    study.run(debug(config))
+    path = next(folder_of(config).records.glob("*.json"))
+    record = read_record(path)
+    folder_of(config).runs.unlink()
+    failed = replace(record, status=Status.FAILED, error=None, reason="x", attempts=record.attempts * 2)
+    write_record(path, failed)
+    assert study.run(debug(config)).counts == {"done": 3, "failed": 1}
+
+
+def test_the_killed_worker_costs_only_its_model(config, tmp_path):
+    undisturbed = replace(config, output_root=str(tmp_path / "undisturbed"))
+    study.run(undisturbed)
+    process = script(config)
+    wait_for_a_record(config)
+    victims = [
+        p for p in descendants(process.pid) if b"multiprocessing" in Path(f"/proc/{p}/cmdline").read_bytes()
+    ]
+    os.kill(victims[-1], signal.SIGKILL)
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 0, stderr
+    assert errors(config) == errors(undisturbed)
+
+
+def test_a_plan_says_what_it_would_take_and_writes_nothing(config, caplog):
+    logging.getLogger("designspace").propagate = True
+    with caplog.at_level("INFO", logger="designspace"):
+        result = study.run(debug(config, plan=True))
+    assert result.stopped_after == "plan"
+    assert "4 models, 1 epoch of 8,000 images (fashion_mnist_small), 1 at once" in caplog.text
+    assert "s a model (timed on 4 of them)" in caplog.text
+    assert not Path(config.output_root).exists()
+
+
+def test_a_limit_holds_back_a_run_that_would_exceed_it(config, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    with pytest.raises(UserError, match=r"limits.gpu_hours=1e-07: this run would take about"):
+        study.run(debug(config, limits=LimitSettings(gpu_hours=1e-7)))
+    assert list(folder_of(config).records.iterdir()) == []
+    assert study.run(debug(config, limits=LimitSettings(gpu_hours=10))).complete

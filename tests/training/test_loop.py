@@ -1,0 +1,135 @@
+"""The training loop: schedule, divergence, determinism, and that it learns."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from designspace.data.images import InMemoryImages
+from designspace.data.settings import DataInfo
+from designspace.errors import UserError
+from designspace.training.loop import estimate_seconds, learning_rate, train, validate
+from designspace.training.settings import TrainSettings
+
+CPU = torch.device("cpu")
+SETTINGS = TrainSettings(epochs=2, batch_size=16, lr=0.1, val_batch_size=7)
+
+
+def images(n, generator):
+    """Two classes: bright above or bright below."""
+    labels = torch.arange(n) % 2
+    pixels = torch.randint(0, 100, (n, 1, 8, 8), generator=generator, dtype=torch.uint8)
+    for i, label in enumerate(labels):
+        pixels[i, :, 4 * int(label) : 4 * int(label) + 4] += 100
+    return pixels, labels
+
+
+@pytest.fixture
+def data():
+    generator = torch.Generator().manual_seed(0)
+    info = DataInfo("stripes", num_classes=2, num_train=70, num_val=20)
+    return InMemoryImages(info, images(70, generator), images(20, generator), mean=(0.4,), std=(0.2,))
+
+
+def network(seed=0):
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 2))
+
+
+def test_it_learns(data):
+    result = train(network(), data, replace(SETTINGS, epochs=3), seed=1, device=CPU)
+    assert [epoch.epoch for epoch in result.history] == [1, 2, 3]
+    assert result.history[-1].train_loss < result.history[0].train_loss
+    assert result.error == result.history[-1].val_error < 10
+
+
+def test_same_seed_same_bits_other_seed_other_bits(data):
+    def weights(seed):
+        net = network()
+        train(net, data, SETTINGS, seed=seed, device=CPU)
+        return torch.cat([p.flatten() for p in net.parameters()])
+
+    assert torch.equal(weights(1), weights(1))
+    assert not torch.equal(weights(1), weights(2))
+
+
+def test_it_equals_a_plain_loop(data):
+    """The loop against one written out with torch's own scheduler."""
+    settings = replace(SETTINGS, warmup_epochs=0.0, label_smoothing=0.1, nesterov=True)
+    ours, plain = network(), network()
+    train(ours, data, settings, seed=3, device=CPU)
+    optimizer = torch.optim.SGD(plain.parameters(), 0.1, 0.9, weight_decay=5e-5, nesterov=True)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 2 * 4)
+    for epoch in range(2):
+        for x, y in data.train_batches(batch_size=16, seed=3, epoch=epoch):
+            optimizer.zero_grad()
+            nn.CrossEntropyLoss(label_smoothing=0.1)(plain(x), y).backward()
+            optimizer.step()
+            scheduler.step()
+    for p, q in zip(ours.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(p, q, rtol=1e-4, atol=1e-5)
+
+
+def test_divergence_is_a_result_with_its_place(data):
+    result = train(network(), data, replace(SETTINGS, lr=1e30), seed=1, device=CPU)
+    assert result.diverged is not None
+    assert result.diverged.startswith("loss is ")
+    assert "epoch 1, step" in result.diverged
+    assert result.history == ()
+
+
+def test_validate_counts_all_images(data):
+    net = network()
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.zero_()  # always class 0
+    assert validate(net, data, SETTINGS, CPU) == 50.0
+
+
+def test_learning_rate():
+    settings = TrainSettings(epochs=10, lr=0.2, warmup_epochs=1.0)
+    rates = [learning_rate(settings, step, 8) for step in range(80)]
+    assert rates[0] == pytest.approx(0.2 / 8)
+    assert max(rates) == pytest.approx(rates[7])
+    assert rates[40] == pytest.approx(0.1)
+    assert 0 < rates[79] < 0.2 * 0.001
+    assert rates[60] == pytest.approx(0.1 * (1 + math.cos(0.75 * math.pi)))
+
+
+def test_bf16_runs(data):
+    result = train(network(), data, replace(SETTINGS, precision="bf16"), seed=1, device=CPU)
+    assert result.diverged is None
+
+
+def test_the_estimate_is_near_the_truth(data):
+    result = train(network(), data, replace(SETTINGS, epochs=4), seed=1, device=CPU)
+    truth = sum(e.train_seconds + e.val_seconds for e in result.history)
+    estimate = estimate_seconds(network(), data, replace(SETTINGS, epochs=4), CPU)
+    assert truth / 10 < estimate < truth * 10
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"epochs": 0}, {"batch_size": 1}, {"lr": 0.0}, {"momentum": 1.0}, {"weight_decay": -1.0},
+        {"warmup_epochs": 2.0}, {"label_smoothing": 1.0}, {"precision": "fp8"}, {"memory_format": "rows"},
+        {"momentum": 0.0, "nesterov": True}, {"val_batch_size": 0},
+    ],
+)  # fmt: skip
+def test_impossible_recipes(change):
+    with pytest.raises(UserError, match="train"):
+        replace(SETTINGS, **change).validate()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+def test_it_learns_on_a_gpu():
+    generator = torch.Generator().manual_seed(0)
+    info = DataInfo("stripes", num_classes=2, num_train=70, num_val=20)
+    data = InMemoryImages(
+        info, images(70, generator), images(20, generator), mean=(0.4,), std=(0.2,), device="cuda"
+    )
+    result = train(network(), data, replace(SETTINGS, epochs=3), seed=1, device=torch.device("cuda"))
+    assert result.error < 10

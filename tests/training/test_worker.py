@@ -1,0 +1,86 @@
+"""A worker's answer to memory that does not suffice, and how a cluster's tasks are cut."""
+
+import pytest
+import torch
+
+from designspace.architecture import Architecture
+from designspace.data.settings import DataSettings
+from designspace.launch.settings import LauncherSettings
+from designspace.paths import SpaceFolder
+from designspace.records import Kind, Status, read_record
+from designspace.sampling import NetworkSettings
+from designspace.training import worker as module
+from designspace.training.cluster import models_per_task
+from designspace.training.settings import TrainSettings
+from designspace.training.tasks import Job, Model
+from designspace.training.worker import Worker
+
+MODEL = Model(
+    "0123456789abcdef", Architecture("v", (1,), (8,), (1.0,), (8,), 8), seed=3, flops=1, params=2, acts=3
+)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = SpaceFolder(tmp_path)
+    folder.records.mkdir()
+    return folder
+
+
+@pytest.fixture
+def worker(folder):
+    settings = TrainSettings(epochs=1, batch_size=1000, val_batch_size=2000)
+    return Worker(
+        Job(str(folder.root), "s", DataSettings(), NetworkSettings(stem_width=8), settings, resolution=8)
+    )
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError("no more")])
+def test_out_of_memory_is_tried_again_with_smaller_micro_batches(worker, folder, monkeypatch, error):
+    original, asked = module.train, []
+
+    def train(*arguments, micro_batches, **options):
+        asked.append(micro_batches)
+        if micro_batches < 4:
+            raise error
+        return original(*arguments, micro_batches=micro_batches, **options)
+
+    monkeypatch.setattr(module, "train", train)
+    record = worker(MODEL)
+    assert asked == [1, 2, 4]
+    assert record == read_record(folder.record(MODEL.model_id))
+    assert (record.status, record.micro_batches) == (Status.DONE, 4)
+    assert [a.kind for a in record.attempts] == [Kind.OUT_OF_MEMORY, Kind.OUT_OF_MEMORY, None]
+    assert sorted(path.suffix for path in folder.records.iterdir()) == [".json"]
+
+
+def test_out_of_memory_for_ever_is_raised(worker, monkeypatch):
+    def train(*arguments, **options):
+        raise MemoryError("no more")
+
+    monkeypatch.setattr(module, "train", train)
+    with pytest.raises(MemoryError):
+        worker(MODEL)
+
+
+def test_another_error_is_not_taken_for_it(worker, folder, monkeypatch):
+    def train(*arguments, **options):
+        raise RuntimeError("shapes do not match")
+
+    monkeypatch.setattr(module, "train", train)
+    with pytest.raises(RuntimeError, match="shapes"):
+        worker(MODEL)
+    assert list(folder.records.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("model_seconds", "models", "expected"), [(10, 500, 180), (10, 64, 64), (10_000, 500, 1), (1, 0, 1)]
+)
+def test_a_task_lasts_half_an_hour_or_has_all_models(model_seconds, models, expected):
+    assert models_per_task(LauncherSettings(name="slurm", gpus=1), model_seconds, models) == expected
+
+
+def test_several_models_on_a_gpu_make_longer_tasks():
+    settings = LauncherSettings(name="slurm", gpus=2, workers_per_gpu=3)
+    assert models_per_task(settings, 600, 500) == 18
+    assert models_per_task(LauncherSettings(name="slurm", models_per_task=7), 600, 500) == 7
