@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import threading
 from collections.abc import Iterator
 
 SIGNAL = signal.SIGUSR2
@@ -38,6 +39,26 @@ def blocked(*others: signal.Signals) -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def deferred(*numbers: signal.Signals) -> Iterator[None]:
+    """Python's handlers of these signals run at the end of the block, for what must not be torn apart.
+
+    A mask would not do: a handler runs in the main thread even if another thread takes the signal.
+    """
+    if threading.current_thread() is not threading.main_thread():  # where no handler ever runs
+        yield
+        return
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda number, frame: came.append(number)) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for one in came[:1]:
+            signal.raise_signal(one)
 
 
 def _request(signum: int, frame: object) -> None:

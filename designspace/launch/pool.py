@@ -31,6 +31,7 @@ Stuck = Callable[[Any], bool]
 
 STARTS = 5  # tries to get a worker going
 SERVER_TRIES, SERVER_SECONDS = 20, 0.1  # to reach a fork server that has just died
+THREAD_SECONDS = 5.0  # that an executor's thread gets to end
 STUCK_SECONDS = 2.0  # between two looks for workers that hang
 
 
@@ -113,8 +114,14 @@ class ProcessPool:
         A worker that takes longer than `start_seconds` for `setup` is replaced.
         """
         context = _context(preload)
-        self._workers = [_Worker(setup, e, context, start_seconds) for e in environments]
+        self._workers: list[_Worker] = []
         self._busy: dict[Future[Outcome], tuple[_Worker, Any, datetime]] = {}
+        try:
+            for environment in environments:
+                self._workers.append(_Worker(setup, environment, context, start_seconds))
+        except BaseException:
+            self.__exit__()
+            raise
 
     def __enter__(self) -> ProcessPool:
         return self
@@ -170,11 +177,14 @@ class _Worker:
                 1, mp_context=self._context, initializer=_start_worker, initargs=(self._environment,)
             )
             try:
-                with interrupt.blocked():
+                with interrupt.deferred(signal.SIGINT, signal.SIGTERM), interrupt.blocked():
                     self._ready = self._executor.submit(_set_up, self._setup)
                 return
             except (ConnectionError, EOFError):  # the fork server was killed and is going down
                 time.sleep(SERVER_SECONDS)
+            except BaseException:  # Ctrl-C: else a process that nobody knows of
+                self.kill()
+                raise
         raise RunError("no worker process can be started")
 
     def submit(self, item: Any) -> Future[Outcome]:
@@ -203,12 +213,15 @@ class _Worker:
 
     def kill(self) -> None:
         """End the process at once, whatever it is doing."""
-        processes = self._processes()
+        processes: list[Any] = self._processes()
+        thread: Any = self._executor._executor_manager_thread
         for process in processes:
             process.kill()
         for process in processes:
             process.join()
         self._executor.shutdown(wait=False, cancel_futures=True)
+        if thread is not None:  # at exit, Python would write to the pipe that this thread is closing
+            thread.join(THREAD_SECONDS)
 
 
 def _context(preload: Sequence[str]) -> Any:
