@@ -175,8 +175,9 @@ def sample_and_train(config: configuration.RunConfig) -> int:
         return Status.OK
     if result.stopped_after == "plan":
         return Status.OK
-    counts = ", ".join(f"{n} {status}" for status, n in sorted(result.counts.items()))
-    print(f"{folder / 'runs.parquet'}: {result.counts.total()} models: {counts}")
+    for part, counts in {result.folder: result.counts, **result.reruns}.items():
+        by_status = ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))
+        print(f"{part.runs}: {counts.total()} models: {by_status}")
     if result.stopped_after == "submit":
         print("the rest is submitted; the same command looks again, scripts/status.py shows how far it is")
         return Status.OK
@@ -185,6 +186,14 @@ def sample_and_train(config: configuration.RunConfig) -> int:
 
 def analyze(config: configuration.AnalyzeConfig) -> int:
     """Job of `scripts/analyze.py`."""
+    if config.regimes:
+        from designspace.stages.regimes import compare_regimes
+
+        compared = compare_regimes(config)
+        print(compared.text)
+        for path in compared.paths:
+            print(f"written: {path}")
+        return Status.OK
     from designspace.stages.analyze import analyze_study
 
     result = analyze_study(config)
@@ -211,8 +220,20 @@ def show_status(config: configuration.StatusConfig) -> int:
     return Status.OK
 
 
+def refine(config: configuration.RefineConfig) -> int:
+    """Job of `scripts/refine.py`."""
+    from designspace.stages.refine import refine
+
+    result = refine(config)
+    print(result.text)
+    for path in result.paths:
+        print(f"written: {path}")
+    return Status.OK
+
+
 SAMPLE_AND_TRAIN = Program(
     "sample_and_train", configuration.RunConfig, sample_and_train, ("space", "experiment", "data", "launcher")
 )
 ANALYZE = Program("analyze", configuration.AnalyzeConfig, analyze, ())
 STATUS = Program("status", configuration.StatusConfig, show_status, ())
+REFINE = Program("refine", configuration.RefineConfig, refine, ("space",))

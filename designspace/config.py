@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,6 +41,9 @@ class RunConfig:
     study: str = MISSING  # folder below output_root that holds all spaces to be compared
     output_root: str = "results"  # <output_root>/<study>/<space>/ holds everything that is written
     num_models: int = MISSING  # networks in the population
+    repeats: int = 0  # train a subsample again with so many more seeds, for the noise of training
+    extended_epochs: int | None = None  # train it again for so many epochs: does brief training rank well?
+    subsample: int = 20  # models of it: the first of the population
     seed: int = 0  # decides the population and every model's training
     stop_after: str | None = None  # "sample" writes the population and trains nothing
     plan: bool = False  # say what the run would take, and train nothing
@@ -56,6 +60,14 @@ class RunConfig:
             raise UserError(f"num_models={self.num_models}: must be at least 1")
         if self.seed < 0:
             raise UserError(f"seed={self.seed}: must be at least 0")
+        if self.repeats < 0:
+            raise UserError(f"repeats={self.repeats}: must be at least 0")
+        if self.subsample < 1:
+            raise UserError(f"subsample={self.subsample}: must be at least 1")
+        if self.extended_epochs is not None and self.extended_epochs <= self.train.epochs:
+            raise UserError(
+                f"extended_epochs={self.extended_epochs}: must be more than train.epochs={self.train.epochs}"
+            )
         if self.stop_after not in (None, *STOPS):
             raise UserError(f"stop_after={self.stop_after}: must be one of {', '.join(STOPS)}, or null")
         for section in (self.budget, self.network, self.train, self.launcher):
@@ -70,6 +82,7 @@ class AnalyzeConfig:
     output_root: str = "results"  # the folder that holds the studies
     seed: int = 0  # of the bootstrap
     draws: int = 10_000  # of the bootstrap of the best models' parameters
+    regimes: list[str] = field(default_factory=list)  # studies whose best parameters are put side by side
 
     def validate(self) -> None:
         """Raises UserError where a value cannot be."""
@@ -77,6 +90,53 @@ class AnalyzeConfig:
             raise UserError(f"seed={self.seed}: must be at least 0")
         if self.draws < 1:
             raise UserError(f"draws={self.draws}: must be at least 1")
+        if len(set(self.regimes)) < len(self.regimes):
+            raise UserError(f"regimes=[{','.join(self.regimes)}]: a study is named twice")
+
+
+@dataclass
+class RestrictSettings:
+    """Conditions on the networks of a space: the language of `restrictions` in a space file.
+
+    An order of the stages or `shared`, or a range {range: [low, high]}, {fixed: value}, or a list of these.
+    """
+
+    depths: Any = None  # of each stage: shared, non_decreasing, non_increasing, equal or a range
+    widths: Any = None  # the same of the stages' widths
+    bottleneck_ratios: Any = None  # the same of the stages' bottleneck ratios
+    group_widths: Any = None  # the same of the stages' group widths
+    depth: Any = None  # range of the total depth
+    w0: Any = None  # range of a RegNet's parameter, as the following
+    wa: Any = None  # range
+    wm: Any = None  # range
+    bottleneck_ratio: Any = None  # range
+    group_width: Any = None  # range
+
+    def declared(self) -> dict[str, Any]:
+        """The restrictions that are given, by parameter."""
+        return {name: rule for name, rule in vars(self).items() if rule is not None}
+
+
+@dataclass
+class RefineConfig:
+    """Everything that `scripts/refine.py` can be told."""
+
+    space: SpaceSettings = field(default_factory=SpaceSettings)
+    restrict: RestrictSettings = field(default_factory=RestrictSettings)
+    name: str | None = None  # of the refined space: writes its file, and the record of the step in the study
+    output: str | None = None  # folder of that file; null: conf/space
+    study: str | None = (
+        None  # a folder below output_root; null: of those with this space the last that changed
+    )
+    output_root: str = "results"  # the folder that holds the studies
+    seed: int = 0  # of the bootstrap and the permutations
+
+    def validate(self) -> None:
+        """Raises UserError where a value cannot be."""
+        if self.seed < 0:
+            raise UserError(f"seed={self.seed}: must be at least 0")
+        if self.name is not None and not re.fullmatch(r"[A-Za-z0-9_][\w.-]*", self.name):
+            raise UserError(f"name={self.name!r}: must be letters, digits, dots, dashes and underscores")
 
 
 @dataclass
@@ -97,6 +157,7 @@ def register() -> None:
     store.store(name="run_schema", node=RunConfig)
     store.store(name="analyze_schema", node=AnalyzeConfig)
     store.store(name="status_schema", node=StatusConfig)
+    store.store(name="refine_schema", node=RefineConfig)
 
 
 def to_values(config: DictConfig) -> Any:

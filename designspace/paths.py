@@ -4,7 +4,10 @@
                               models.parquet        the sampled population
                               runs/<model_id>.json  one record a model
                               runs.parquet          collected records
+<output_root>/<study>/<space>/repeat_1/, epochs_8/  the same of its first models trained again
 <output_root>/<study>/analysis/                     tables and figures
+                     /refinements/<name>.yaml       record of a step from one space to the next
+<output_root>/regimes/                              several studies side by side
 """
 
 from __future__ import annotations
@@ -25,13 +28,42 @@ LEFTOVER_SECONDS = 24 * 3600
 
 @dataclass(frozen=True)
 class SpaceFolder:
-    """What one space of a study has on disk."""
+    """What one space of a study has on disk, or a rerun of its first models in a folder within."""
 
     root: Path
+    rerun: str = ""  # "repeat_1": with another seed; "epochs_8": for so many epochs
 
     @property
     def name(self) -> str:
-        return self.root.name
+        """The space's name."""
+        return (self.root.parent if self.rerun else self.root).name
+
+    @property
+    def label(self) -> str:
+        """What lines for people call it."""
+        return f"{self.name} {self.rerun}".rstrip()
+
+    def again(self, rerun: str) -> SpaceFolder:
+        """The folder of a rerun."""
+        return SpaceFolder(self.root / rerun, rerun)
+
+    def repeats(self) -> dict[int, SpaceFolder]:
+        """The reruns with other seeds, by their number from 1."""
+        return self._reruns("repeat")
+
+    def extended(self) -> dict[int, SpaceFolder]:
+        """The reruns for other numbers of epochs, by that number."""
+        return self._reruns("epochs")
+
+    def _reruns(self, kind: str) -> dict[int, SpaceFolder]:
+        found = {
+            path.parent.name.removeprefix(f"{kind}_") for path in self.root.glob(f"{kind}_*/models.parquet")
+        }
+        return {
+            int(n): self.again(f"{kind}_{n}")
+            for n in sorted(found, key=lambda n: (len(n), n))
+            if n.isdecimal()
+        }
 
     @property
     def config(self) -> Path:
@@ -83,6 +115,11 @@ class StudyFolder:
     @property
     def analysis(self) -> Path:
         return self.root / "analysis"
+
+    @property
+    def refinements(self) -> Path:
+        """One record a refined space: hypothesis, evidence, verdict."""
+        return self.root / "refinements"
 
     def space(self, name: str) -> SpaceFolder:
         return SpaceFolder(self.root / name)

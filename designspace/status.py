@@ -43,7 +43,7 @@ class FailureGroup:
 class SpaceStatus:
     """One space of the study."""
 
-    space: str
+    space: str  # with the rerun, if it is one
     models: int  # in the population
     done: int
     diverged: int
@@ -76,7 +76,11 @@ def study_status(folder: StudyFolder) -> StudyStatus:
         study=folder.name,
         folder=str(folder.root),
         time=datetime.fromtimestamp(now, timezone.utc).isoformat(timespec="seconds"),
-        spaces=tuple(_space_status(space, now) for space in folder.spaces()),
+        spaces=tuple(
+            _space_status(run, now)
+            for space in folder.spaces()
+            for run in (space, *space.repeats().values(), *space.extended().values())
+        ),
     )
 
 
@@ -126,7 +130,7 @@ def _space_status(folder: SpaceFolder, now: float) -> SpaceStatus:
     spans = [ends[model_id].span for model_id in final]
     rate, over = _rate([span for span in spans if span is not None], now, at_work=running > 0)
     return SpaceStatus(
-        space=folder.name,
+        space=folder.label,
         models=len(population),
         done=counts[Status.DONE],
         diverged=counts[Status.DIVERGED],

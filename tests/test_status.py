@@ -306,6 +306,24 @@ def test_three_spaces_and_their_sum(study):
     assert len({line.index(" 0 ") for line in lines[3:5]}) == 1  # aligned
 
 
+def test_reruns_are_counted_on_their_own(study):
+    space = study.space("anynetx_a")
+    for rerun in ("repeat_2", "repeat_10", "epochs_8"):
+        folder = space.again(rerun)
+        folder.records.mkdir(parents=True)
+        pd.DataFrame({"model_id": IDS[:3], "space": "anynetx_a"}).to_parquet(folder.models)
+        write_record(folder.record(IDS[0]), record(IDS[0]))
+    (space.root / "repeat_x").mkdir()
+    (space.root / "repeat_x" / "models.parquet").touch()  # of something else
+    counts = {row.space: (row.models, row.done) for row in study_status(study).spaces}
+    assert list(counts.items()) == [
+        ("anynetx_a", (len(IDS), 0)),
+        ("anynetx_a repeat_2", (3, 1)),
+        ("anynetx_a repeat_10", (3, 1)),
+        ("anynetx_a epochs_8", (3, 1)),
+    ]
+
+
 HOSTILE = "<script> [red]x[/red] [/] :bomb: \x1b[31m\x07 \u202e \r\n \ud800 ä"
 
 

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from designspace import study
+from designspace.cli import CONF_FOLDER
 from designspace.config import LimitSettings, RunConfig, SpaceSettings
 from designspace.data.settings import DataSettings
 from designspace.errors import UserError
@@ -24,6 +25,7 @@ from designspace.records import Status, _checksum, read_record, write_record
 from designspace.sampling import BudgetSettings, NetworkSettings
 from designspace.stages.sample import exclusive
 from designspace.training.settings import TrainSettings
+from designspace.training.tasks import training_seed
 
 TINY = """
 family: anynet
@@ -105,6 +107,53 @@ def test_running_again_trains_nothing_and_more_models_extend(config, monkeypatch
     assert len(after) == 6
     study.run(debug(config, num_models=2))
     assert len(pd.read_parquet(folder_of(config).models)) == 6
+
+
+def test_the_seeds_of_the_committed_study_are_those_of_today():
+    runs = pd.read_parquet(CONF_FOLDER.parent / "results" / "laptop_six_spaces" / "regnetx" / "runs.parquet")
+    assert [training_seed(0, model_id) for model_id in runs["model_id"]] == list(runs["seed"])
+    assert training_seed(0, runs["model_id"][0], repeat=1) != runs["seed"][0]
+
+
+def test_reruns_train_a_subsample_with_other_seeds_and_for_more_epochs(config, capsys):
+    again = debug(config, repeats=2, extended_epochs=2, subsample=3)
+    result = study.run(again)
+    assert result.complete
+    assert result.counts == {"done": 4}
+    assert list(result.reruns.values()) == [{"done": 3}] * 3
+    folder = folder_of(config)
+    assert list(result.reruns) == [*folder.repeats().values(), *folder.extended().values()]
+    first = pd.read_parquet(folder.runs).head(3)
+    tables = {run.label: pd.read_parquet(run.runs) for run in result.reruns}
+    assert list(tables) == ["tiny repeat_1", "tiny repeat_2", "tiny epochs_2"]
+    for table in tables.values():
+        assert list(table["model_id"]) == list(first["model_id"])
+        assert list(table["space"]) == ["tiny"] * 3
+        assert (table["error"] != first["error"]).any()
+    one, two, longer = tables.values()
+    assert not (set(first["seed"]) & set(one["seed"])) | (set(one["seed"]) & set(two["seed"]))
+    assert list(longer["seed"]) == list(first["seed"])
+    assert list(longer["epochs"]) == [2] * 3
+    assert list(one["epochs"]) == [1] * 3
+    before = {path: path.stat().st_mtime_ns for path in Path(config.output_root).rglob("*.json")}
+    assert len(before) == 4 + 3 * 3
+    study.run(replace(again, subsample=4))  # extends each rerun by one model, and trains nothing twice
+    after = {path: path.stat().st_mtime_ns for path in Path(config.output_root).rglob("*.json")}
+    assert before.items() <= after.items()
+    assert len(after) == 4 + 3 * 4
+
+
+def test_a_model_that_fails_in_a_rerun_makes_the_run_incomplete(config, monkeypatch):
+    study.run(debug(config))
+    import designspace.training.worker as worker
+
+    def crash(self, model):
+        raise ValueError("made to fail")
+
+    monkeypatch.setattr(worker.Worker, "train", crash)
+    result = study.run(debug(config, repeats=1, subsample=2))
+    assert result.counts == {"done": 4}
+    assert not result.complete
 
 
 def test_one_model_that_crashes_hides_nothing(config, monkeypatch):

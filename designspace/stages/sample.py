@@ -28,7 +28,14 @@ log = logging.getLogger(__name__)
 
 # What may not change within a folder, and the keys of it that may.
 POPULATION_SECTIONS = ("space", "seed", "budget", "network", "data", "train")
-PASSING_KEYS = ("output_root", "stop_after", "plan")  # of one call, not of the population
+PASSING_KEYS = (
+    "output_root",
+    "stop_after",
+    "plan",
+    "repeats",
+    "extended_epochs",
+    "subsample",
+)  # of one call, not of the population
 FREE_KEYS = ("data.root", "data.num_workers", "space.name")
 
 

@@ -41,15 +41,17 @@ log = logging.getLogger(__name__)
 TIMED_MODELS = 4  # for the estimate, spread over the range of activations
 
 
-def train(config: RunConfig, space: Space, folder: SpaceFolder, models: pd.DataFrame) -> None:
-    """Train every model that has no final record, on the configured workers.
+def train(
+    config: RunConfig, space: Space, folder: SpaceFolder, models: pd.DataFrame, repeat: int = 0
+) -> None:
+    """Train every model that has no final record, on the configured workers; `repeat` decides the seeds.
 
     Raises:
         UserError: the run would take more than `limits` allow, or cannot be submitted.
         RunError: workers or tasks keep failing in the same way.
     """
     _tidy(folder)
-    queue = _pending(config, space, folder, models)
+    queue = _pending(config, space, folder, models, repeat)
     if not queue:
         return
     job = _job(config, folder)
@@ -59,14 +61,14 @@ def train(config: RunConfig, space: Space, folder: SpaceFolder, models: pd.DataF
             _announce(config, folder, plan)
             in_task = models_per_task(config.launcher, plan.model_seconds, len(queue))
             cluster = Cluster(job, config.launcher, folder, Slurm(folder.jobs, config.launcher))
-            with Progress(folder.name, total=len(queue)) as progress:
+            with Progress(folder.label, total=len(queue)) as progress:
                 for event in cluster.train(queue, in_task):
                     if event is not None:
                         progress.show(event)
         else:
             with _open_pool(config, job) as pool:
                 _announce(config, folder, _plan(config, queue, pool))
-                with Progress(folder.name, total=len(queue)) as progress:
+                with Progress(folder.label, total=len(queue)) as progress:
                     for event in train_population(pool, queue, folder, config.launcher):
                         progress.show(event)
     finally:
@@ -75,15 +77,14 @@ def train(config: RunConfig, space: Space, folder: SpaceFolder, models: pd.DataF
 
 def plan_training(config: RunConfig, space: Space, folder: SpaceFolder, models: pd.DataFrame) -> None:
     """Say what `train` would take; nothing is written. Raises UserError where `limits` would stop it."""
-    queue = _pending(config, space, folder, models)
+    queue = _pending(config, space, folder, models, repeat=0)
     if queue:
         _announce(config, folder, _plan_first(config, _job(config, folder), queue))
 
 
 def _job(config: RunConfig, folder: SpaceFolder) -> Job:
     return Job(
-        folder=str(folder.root),
-        space=folder.name,
+        folder=folder,
         data=config.data,
         network=config.network,
         train=config.train,
@@ -160,13 +161,15 @@ def _plan(config: RunConfig, queue: deque[Model], pool: Pool | None) -> Plan:
 def _announce(config: RunConfig, folder: SpaceFolder, plan: Plan) -> None:
     """Say what will run, and stop if that is more than is allowed."""
     for line in str(plan).splitlines():
-        log.info("%s: %s", folder.name, line)
+        log.info("%s: %s", folder.label, line)
     limit = config.limits.gpu_hours
     if limit is not None and plan.gpu_hours > limit:
         raise UserError(f"limits.gpu_hours={limit:g}: this run would take about {plan.gpu_hours:,.1f}")
 
 
-def _pending(config: RunConfig, space: Space, folder: SpaceFolder, models: pd.DataFrame) -> deque[Model]:
+def _pending(
+    config: RunConfig, space: Space, folder: SpaceFolder, models: pd.DataFrame, repeat: int
+) -> deque[Model]:
     """The models that still have to be trained, in the order of the population."""
     networks = Architectures.from_frame(
         models, space.block, config.network.stem_width, config.network.stem_stride
@@ -186,7 +189,7 @@ def _pending(config: RunConfig, space: Space, folder: SpaceFolder, models: pd.Da
                 Model(
                     model_id=model_id,
                     architecture=networks[i],
-                    seed=training_seed(config.seed, model_id),
+                    seed=training_seed(config.seed, model_id, repeat),
                     flops=row["flops"],
                     params=row["params"],
                     acts=row["acts"],
@@ -194,11 +197,11 @@ def _pending(config: RunConfig, space: Space, folder: SpaceFolder, models: pd.Da
                 )
             )
     if finished:
-        log.info("%s: %d of %d models are finished already", folder.name, finished, len(models))
+        log.info("%s: %d of %d models are finished already", folder.label, finished, len(models))
     if exhausted:
         log.warning(
             "%s: %d models failed %d times and are left out; launcher.max_retries=%d tries them again",
-            folder.name, exhausted, config.launcher.max_retries + 1, config.launcher.max_retries + 1,
+            folder.label, exhausted, config.launcher.max_retries + 1, config.launcher.max_retries + 1,
         )  # fmt: skip
     return pending
 

@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from designspace.claims import is_void
@@ -47,7 +46,7 @@ class ClusterTask:
 
     def __call__(self) -> None:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-        folder = SpaceFolder(Path(self._job.folder))
+        folder = self._job.folder
         queue = deque(self._open(folder))
         with open_pool(self._local(), partial(start_worker, self._job), preload=[WORKER_MODULE]) as pool:
             assert isinstance(pool, ProcessPool)
@@ -131,7 +130,7 @@ class Cluster:
         taken = self.slurm.submit(tasks)
         if taken:
             covered = sum(len(keys) for keys, _ in tasks[:taken])
-            log.info("%s: submitted %d tasks for %d models", self.folder.name, taken, covered)
+            log.info("%s: submitted %d tasks for %d models", self.folder.label, taken, covered)
         return taken
 
     def _explain(self, model: Model) -> str:

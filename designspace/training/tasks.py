@@ -10,6 +10,7 @@ import numpy as np
 
 from designspace.architecture import Architecture
 from designspace.data.settings import DataSettings
+from designspace.paths import SpaceFolder
 from designspace.records import Attempt
 from designspace.sampling import NetworkSettings
 from designspace.training.settings import TrainSettings
@@ -21,8 +22,7 @@ WORKER_MODULE = "designspace.training.worker"  # what a worker imports: torch an
 class Job:
     """What all models of a population have in common; picklable, sent to every worker once."""
 
-    folder: str
-    space: str
+    folder: SpaceFolder
     data: DataSettings
     network: NetworkSettings
     train: TrainSettings
@@ -51,9 +51,13 @@ class Timing:
     architecture: Architecture
 
 
-def training_seed(study_seed: int, model_id: str) -> int:
-    """Seed of a model's weights, data order and augmentation, from the study's seed and the model."""
-    words = np.random.SeedSequence([study_seed, int(model_id, 16)]).generate_state(2, np.uint32)
+def training_seed(study_seed: int, model_id: str, repeat: int = 0) -> int:
+    """Seed of a model's weights, data order and augmentation, from the study's seed and the model.
+
+    Each `repeat` of a model, from 1, has a seed of its own.
+    """
+    entropy = [study_seed, int(model_id, 16), *([repeat] if repeat else [])]
+    words = np.random.SeedSequence(entropy).generate_state(2, np.uint32)
     return int(words[0]) << 31 | int(words[1]) >> 1
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 from dataclasses import replace
 from datetime import datetime, timezone
-from pathlib import Path
 
 import torch
 
@@ -16,7 +15,7 @@ from designspace.data.loading import load_data
 from designspace.errors import one_line
 from designspace.launch import interrupt
 from designspace.models.build import build_network
-from designspace.paths import SpaceFolder, host_name
+from designspace.paths import host_name
 from designspace.records import (
     Attempt,
     Epoch,
@@ -40,7 +39,7 @@ class Worker:
         torch.set_num_threads(job.threads)
         torch.set_flush_denormal(True)
         self._job = job
-        self._folder = SpaceFolder(Path(job.folder))
+        self._folder = job.folder
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         if self._device.type == "cuda":
             _set_up_gpu(job.train)
@@ -108,7 +107,7 @@ class Worker:
         images = len(result.history) * self._images_per_epoch
         return Record(
             model_id=model.model_id,
-            space=self._job.space,
+            space=self._folder.name,
             status=attempts[-1].status,
             seed=model.seed,
             error=None if result.diverged else result.error,

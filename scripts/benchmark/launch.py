@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections import deque
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import submitit
@@ -21,6 +22,7 @@ import submitit
 from designspace.data.settings import DataSettings
 from designspace.launch.local import open_pool
 from designspace.launch.settings import LauncherSettings
+from designspace.paths import SpaceFolder
 from designspace.sampling import NetworkSettings
 from designspace.training.settings import TrainSettings
 from designspace.training.tasks import WORKER_MODULE, Job, start_worker
@@ -46,7 +48,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        job = Job(folder, "none", DataSettings(), NetworkSettings(), TrainSettings(), resolution=32)
+        job = Job(
+            SpaceFolder(Path(folder)), DataSettings(), NetworkSettings(), TrainSettings(), resolution=32
+        )
 
         start = time.perf_counter()
         settings = LauncherSettings(workers=arguments.workers)

@@ -30,9 +30,7 @@ def folder(tmp_path):
 @pytest.fixture
 def worker(folder):
     settings = TrainSettings(epochs=1, batch_size=1000, val_batch_size=2000)
-    return Worker(
-        Job(str(folder.root), "s", DataSettings(), NetworkSettings(stem_width=8), settings, resolution=8)
-    )
+    return Worker(Job(folder, DataSettings(), NetworkSettings(stem_width=8), settings, resolution=8))
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError("no more")])
