@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from designspace.architecture import FloatArray
+from designspace.architecture import FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,9 +39,28 @@ class Distribution:
 
     def sample(self, rng: np.random.Generator, n: int) -> FloatArray:
         """n independent draws, [n]."""
+        u = rng.random(n)
+        cells = len(self._first) - 1
+        found = self._first[(u * cells).astype(np.int64)]
+        while (short := self._cumulative[found] <= u).any():
+            found += short
+        return self.values[found]
+
+    @cached_property
+    def _cumulative(self) -> FloatArray:
         cumulative = np.cumsum(self.probabilities)
         cumulative[-1] = 1.0
-        return self.values[np.searchsorted(cumulative, rng.random(n), side="right")]
+        return cumulative
+
+    @cached_property
+    def _first(self) -> IntArray:
+        """Guide table: for each cell [c, c + 1) / cells of the unit interval, the first value drawn there.
+
+        What a binary search finds, several times faster (Chen and Asau, 1974); cells are a power of two, so
+        that finding the cell of a number is exact.
+        """
+        cells = 1 << (4 * len(self) - 1).bit_length()
+        return np.searchsorted(self._cumulative, np.arange(cells + 1) / cells, side="right")
 
 
 def _grid(low: float, high: float, step: float) -> FloatArray:

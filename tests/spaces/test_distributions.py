@@ -1,9 +1,12 @@
 """Distributions against the sampling rules that they stand for."""
 
+from types import SimpleNamespace
+from typing import cast
+
 import numpy as np
 import pytest
 
-from designspace.spaces.distributions import choice, log_normal, log_uniform, uniform
+from designspace.spaces.distributions import Distribution, choice, log_normal, log_uniform, uniform
 
 
 def log_uniform_draws(low, high, step, n, rng):
@@ -50,6 +53,24 @@ def test_where_conditions():
     kept = d.where(d.values >= 8)
     assert kept.values.tolist() == list(range(8, 17))
     assert np.allclose(kept.probabilities, d.probabilities[7:] / d.probabilities[7:].sum())
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 64, 1000])
+def test_sample_inverts_the_cumulative_probabilities(n):
+    rng = np.random.default_rng(n)
+    p = rng.random(n) ** 8  # very unequal
+    d = Distribution(np.arange(n) + 0.5, p / p.sum())
+    cumulative = np.cumsum(d.probabilities)
+    cumulative[-1] = 1.0
+    expected = np.searchsorted(cumulative, np.random.default_rng(0).random(10_000), side="right") + 0.5
+    assert np.array_equal(d.sample(np.random.default_rng(0), 10_000), expected)
+
+
+def test_sample_is_exact_at_the_borders_between_two_values():
+    d = Distribution(np.arange(4.0), np.array([0.25, 0.0, 0.25, 0.5]))
+    borders = np.array([0.0, np.nextafter(0.25, 0), 0.25, np.nextafter(0.5, 0), 0.5, np.nextafter(1.0, 0)])
+    drawn = d.sample(cast(np.random.Generator, SimpleNamespace(random=lambda n: borders)), 6)
+    assert drawn.tolist() == [0, 0, 2, 2, 3, 3]
 
 
 def test_sample_follows_the_probabilities():
