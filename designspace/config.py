@@ -125,9 +125,7 @@ class RefineConfig:
     restrict: RestrictSettings = field(default_factory=RestrictSettings)
     name: str | None = None  # of the refined space: writes its file, and the record of the step in the study
     output: str | None = None  # folder of that file; null: conf/space
-    study: str | None = (
-        None  # a folder below output_root; null: of those with this space the last that changed
-    )
+    study: str | None = None  # a folder below output_root; null: the last changed that has the space
     output_root: str = "results"  # the folder that holds the studies
     seed: int = 0  # of the bootstrap and the permutations
 

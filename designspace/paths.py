@@ -166,6 +166,11 @@ def find_study(output_root: str, study: str | None) -> StudyFolder:
     return folder
 
 
+def regimes_folder(output_root: str) -> Path:
+    """Several studies side by side: tables and a figure."""
+    return Path(output_root) / "regimes"
+
+
 def make_writable_folder(path: Path) -> None:
     """Create the folder if need be. Raises UserError where nothing can be written into it."""
     try:

@@ -107,7 +107,7 @@ def test_a_users_own_space_in_a_folder_with_a_difficult_name(tmp_path):
     assert (folder / "results" / "laptop" / "mine" / "models.parquet").exists()
 
 
-@pytest.mark.parametrize("script", ["sample_and_train.py", "analyze.py", "status.py"])
+@pytest.mark.parametrize("script", ["sample_and_train.py", "analyze.py", "status.py", "refine.py"])
 def test_help_names_the_keys(tmp_path, script):
     start = time.monotonic()
     done = call(script, "--help", folder=tmp_path)

@@ -16,6 +16,15 @@ REQUIRED = (
 )
 
 
+@dataclass(frozen=True, eq=False)
+class StudyRuns:
+    """All models of a study that were sampled, one row a model; see `REQUIRED` for the columns."""
+
+    runs: pd.DataFrame
+    repeats: pd.DataFrame  # some of them trained with other seeds; the number of each in `repeat`, from 1
+    extended: pd.DataFrame  # some of them trained for more epochs
+
+
 @dataclass(frozen=True)
 class Counts:
     """Models of one space by status."""

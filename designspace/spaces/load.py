@@ -65,6 +65,36 @@ def stream_key(space: Space) -> list[int]:
     return [int(word) for word in np.frombuffer(digest[:16], dtype="<u4")]
 
 
+def refine_space(space: Space, restrict: Mapping[str, Any], name: str, *, source: str = "restrict") -> Space:
+    """The space under further restrictions, in the language of `restrictions` of a space file.
+
+    Raises:
+        UserError: a restriction cannot be, or no network meets all of them; `source` is named in the message.
+    """
+    added = add_restrictions(space, restrict)
+    declared = {**space.definition, "restrictions": {**space.definition["restrictions"], **added}}
+    return parse_space(name, declared, source=source)
+
+
+def add_restrictions(space: Space, restrict: Mapping[str, Any]) -> dict[str, Any]:
+    """For every parameter in `restrict`, its rules in the space followed by the new ones.
+
+    This is what a file with `base: <space>` declares: its rules for a parameter replace those of its base.
+    """
+    added: dict[str, Any] = {}
+    for name, rules in restrict.items():
+        merged = list(_rules(space.definition["restrictions"].get(name)))
+        merged += [rule for rule in _rules(rules) if rule not in merged]
+        added[name] = merged[0] if len(merged) == 1 else merged
+    return added
+
+
+def _rules(declared: Any) -> list[Any]:
+    if declared is None:
+        return []
+    return declared if isinstance(declared, list) else [declared]
+
+
 # ---- reading --------------------------------------------------------------------------------------------
 
 
@@ -226,7 +256,7 @@ def _restrictions(
     _check_keys(source, "restrictions.", declared, names)
     found: list[Restriction] = []
     for name, rules in declared.items():
-        for rule in [] if rules is None else rules if isinstance(rules, list) else [rules]:
+        for rule in _rules(rules):
             found.append(
                 _restriction(f"{source}: restrictions.{name}", family, name, name in per_stage, rule)
             )

@@ -6,13 +6,13 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from designspace.config import AnalyzeConfig
 from designspace.errors import UserError
 from designspace.paths import find_study, make_writable_folder
 from designspace.records import MISSING
-from designspace.stages.collect import collect_runs
+from designspace.stages.collect import collect_runs, study_runs
+from designspace.stages.sample import read_settings
+from designspace.versions import versions
 
 log = logging.getLogger(__name__)
 
@@ -27,23 +27,32 @@ class AnalysisResult:
 
 
 def analyze_study(config: AnalyzeConfig) -> AnalysisResult:
-    """Compare all spaces of a study, finished or not, and write tables and figures.
+    """Compare all spaces of a study, finished or not, and write tables, figures and the report.
 
     Raises:
         UserError: there is no such study, or it holds no population.
     """
     from designspace.analysis.study import analyze  # these import SciPy and matplotlib: slow
+    from designspace.report.about import about_study
     from designspace.report.terminal import summary_text
     from designspace.report.write import write_analysis
 
     folder = find_study(config.output_root, config.study)
     log.info("%s: %s", folder.root, ", ".join(space.name for space in folder.spaces()))
-    runs = pd.concat([collect_runs(space) for space in folder.spaces()], ignore_index=True)
-    if (runs["status"] == MISSING).all():
+    collected = study_runs(folder, collect_runs)
+    if (collected.runs["status"] == MISSING).all():
         raise UserError(
-            f"{folder.root}: none of its {len(runs)} models has been trained; run scripts/sample_and_train.py"
+            f"{folder.root}: none of its {len(collected.runs)} models has been trained; "
+            "run scripts/sample_and_train.py"
         )
     make_writable_folder(folder.analysis)
-    study = analyze(runs, seed=config.seed, draws=config.draws)
-    paths = write_analysis(study, folder.analysis)
+    study = analyze(collected, seed=config.seed, draws=config.draws)
+    about = about_study(
+        study,
+        {space.name: read_settings(space) for space in folder.spaces() if space.config.exists()},
+        name=folder.name,
+        command=f"python scripts/analyze.py study={folder.name}",
+        versions=versions(),
+    )
+    paths = write_analysis(study, folder.analysis, about)
     return AnalysisResult(summary_text(study), folder.analysis, paths)
