@@ -1,0 +1,151 @@
+"""Comparisons of spaces against SciPy, simulation and hand-made populations."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from synthetic import make_runs
+
+from designspace.analysis.compare import (
+    COLUMNS,
+    QUANTILES,
+    compare,
+    compare_all,
+    comparison_table,
+    neighbours,
+)
+from designspace.architecture import FloatArray
+
+
+def runs_of(name: str, errors: FloatArray | list[float], *, lost: int = 0, missing: int = 0) -> pd.DataFrame:
+    """Runs with these errors, then some that diverged, then some that were not run yet."""
+    statuses = ["done"] * len(errors) + ["diverged"] * lost + ["missing"] * missing
+    runs = make_runs(name, statuses)
+    runs["error"] = [*errors, *[np.nan] * (lost + missing)]
+    return runs
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def errors_of(n: int, shift: float = 0.0, seed: int = 0) -> FloatArray:
+    """Skewed, as errors are."""
+    return 17 + shift + np.random.default_rng(seed).gamma(2.0, 0.7, n)
+
+
+def test_numbers_are_those_of_numpy_and_scipy() -> None:
+    a, b = errors_of(80), errors_of(60, 0.5, seed=1)
+    found = compare("a", "b", runs_of("a", a), runs_of("b", b), rng=rng())
+    assert found.mean.value == pytest.approx(a.mean() - b.mean())
+    for q in QUANTILES:
+        assert found.quantiles[q].value == pytest.approx(np.quantile(a, q) - np.quantile(b, q))
+    assert (found.ks, found.ks_p) == pytest.approx(tuple(stats.ks_2samp(a, b)))
+    assert found.mann_whitney_p == pytest.approx(stats.mannwhitneyu(a, b).pvalue)
+    assert found.beats == pytest.approx((a[:, None] < b).mean())
+    expected = stats.bootstrap((a, b), lambda x, y, axis: x.mean(axis) - y.mean(axis), rng=rng())
+    low, high = expected.confidence_interval
+    assert (found.mean.interval.low, found.mean.interval.high) == pytest.approx((low, high), abs=0.03)
+    both = np.sort(np.concatenate([a, b]))
+    steps = np.searchsorted(found.edf.errors, both)
+    exact = stats.ecdf(a).cdf.evaluate(both) - stats.ecdf(b).cdf.evaluate(both)
+    assert found.edf.difference[steps] == pytest.approx(exact)
+    assert np.abs(found.edf.difference).max() == pytest.approx(found.ks)
+
+
+def test_models_without_an_error_lose_against_all_and_missing_ones_count_nowhere() -> None:
+    a, b = [1.0, 2.0, 3.0, 4.0, 5.0], [6.0, 7.0, 8.0, 9.0, 10.0]
+    found = compare("a", "b", runs_of("a", a, lost=5, missing=50), runs_of("b", b), rng=rng())
+    assert found.beats == 0.5
+    assert found.mean.value == -5
+    assert found.edf.difference.max() == 0.5
+    assert found.edf.difference[-1] == -0.5
+    assert "5 and 0 models without an error count in the ranks alone" in found.sentence
+    both = compare("a", "b", runs_of("a", a, lost=5), runs_of("b", b, lost=5), rng=rng())
+    assert both.beats == pytest.approx(1 - (0.5 * 0.5 + 0.5 * 0.25))  # of two without one, ties count half
+
+
+def test_a_clear_difference_is_called_one_and_from_both_sides_alike() -> None:
+    better, worse = runs_of("b", errors_of(100)), runs_of("a", errors_of(100, 1.0, seed=1))
+    found = compare("a", "b", worse, better, rng=rng())
+    assert found.verdict == "second"
+    assert found.sentence.startswith("b is better than a: its mean error is ")
+    assert found.sentence == found.swapped().sentence
+    other = found.swapped()
+    assert (other.first, other.verdict, other.mean.value) == ("b", "first", -found.mean.value)
+    assert other.mean.interval.low == -found.mean.interval.high
+    assert other.beats == 1 - found.beats
+    assert f"({other.beats_interval.low:.2f} to {other.beats_interval.high:.2f})" in found.sentence
+
+
+def test_equal_spaces_are_rarely_called_different() -> None:
+    wrong = 0
+    for seed in range(200):
+        spaces = {name: runs_of(name, errors_of(30, seed=10 * seed + i)) for i, name in enumerate("abc")}
+        found = compare_all(spaces, seed=seed)
+        wrong += any(c.verdict != "undecided" for c in found)
+    assert wrong <= 16  # 5 % of 200 are 10; above 16 with a probability of 2 % if it were 5 %
+
+
+def test_sentences_are_no_stronger_than_the_numbers() -> None:
+    same = compare("a", "b", runs_of("a", errors_of(50)), runs_of("b", errors_of(50, seed=1)), rng=rng())
+    assert same.sentence.startswith("No difference of a and b is shown")
+    outlier = [*errors_of(30), 90.0]  # moves the mean, not the ranks
+    found = compare("a", "b", runs_of("a", errors_of(31)), runs_of("b", outlier), rng=rng())
+    assert found.verdict == "undecided"
+    assert "better" not in found.sentence
+    pairs = compare_all(
+        {n: runs_of(n, errors_of(40, s, i)) for i, (n, s) in enumerate(zip("abc", (0, 0.45, 0)))}
+    )
+    weak = pairs[0]
+    assert weak.mann_whitney_p < 0.05 < weak.mann_whitney_p_holm
+    assert weak.sentence.startswith("It is not settled whether a and b differ")
+    assert "Holm's correction for 3 pairs" in weak.sentence
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 4])
+def test_few_models_are_not_compared(n: int) -> None:
+    few, many = runs_of("a", errors_of(n), missing=3), runs_of("b", errors_of(50, 5.0))
+    for found in (compare("a", "b", few, many, rng=rng()), compare("b", "a", many, few, rng=rng())):
+        assert found.verdict == "undecided"
+        assert "cannot be compared yet" in found.sentence
+    assert math.isnan(compare("a", "b", few, many, rng=rng()).mean.interval.low) == (n < 2)
+
+
+def test_populations_without_spread_or_without_any_error() -> None:
+    flat = compare("a", "b", runs_of("a", [20.0] * 9), runs_of("b", [20.0] * 9), rng=rng())
+    assert (flat.mean.interval.low, flat.mean.interval.high, flat.beats) == (0, 0, 0.5)
+    assert flat.verdict == "undecided"
+    lost = compare("a", "b", runs_of("a", [], lost=9), runs_of("b", errors_of(9)), rng=rng())
+    assert lost.beats == 0
+    assert math.isnan(lost.mean.value)
+    assert compare_all({"a": runs_of("a", errors_of(9))}) == ()
+    assert tuple(comparison_table([])) == COLUMNS
+
+
+def test_a_pair_depends_on_its_own_spaces_and_the_seed_alone() -> None:
+    spaces = {name: runs_of(name, errors_of(20, seed=i)) for i, name in enumerate("abc")}
+    pair = {name: spaces[name] for name in "ac"}
+    alone, among = compare_all(pair)[0], compare_all(spaces)[1]
+    assert (alone.first, alone.second) == (among.first, among.second) == ("a", "c")
+    assert alone.mean == among.mean
+    assert alone.mean.interval != compare_all(pair, seed=1)[0].mean.interval
+    every = compare_all(spaces)
+    down, up = neighbours(every, ["c", "b", "a"]), neighbours(every, ["a", "b", "c"])
+    assert [(step.first, step.second) for step in down] == [("b", "c"), ("a", "b")]
+    assert [(step.first, step.second) for step in up] == [("b", "a"), ("c", "b")]
+    assert down[0].mean.value == -up[1].mean.value == every[2].mean.value
+
+
+def test_the_band_of_the_difference_holds_the_truth() -> None:
+    grid = np.linspace(17, 25, 400)
+    truth = stats.gamma(2, 17, 0.7).cdf(grid) - stats.gamma(2, 17.4, 0.7).cdf(grid)
+    held = 0
+    for seed in range(200):
+        a, b = errors_of(40, seed=2 * seed), errors_of(30, 0.4, seed=2 * seed + 1)
+        edf = compare("a", "b", runs_of("a", a), runs_of("b", b), rng=rng(), resamples=9).edf
+        at = edf.difference[np.searchsorted(edf.errors, grid, side="right") - 1]
+        held += bool((np.abs(at - truth) <= edf.half_width).all())
+    assert held >= 190
