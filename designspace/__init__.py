@@ -5,7 +5,7 @@ What notebooks need is offered here, and imported when it is first used:
     import designspace as ds
 
     study = ds.analyze(ds.read_study("results/fashion_mnist"))
-    ds.edf_figure(study)
+    ds.figure(study, "edf")
 """
 
 import importlib
@@ -14,13 +14,11 @@ from typing import Any
 __version__ = "0.1.0"
 
 _OFFERED = {
-    "api": ("sample_space", "read_study"),
-    "spaces.load": ("load_space", "available_spaces"),
+    "api": ("sample_space", "read_study", "figure", "table", "what_if"),
+    "spaces.load": ("available_spaces", "load_space"),
     "analysis.study": ("analyze",),
-    "analysis.tables": ("summary_table", "parameter_table", "fit_table"),
-    "report.edf_figure": ("edf_figure",),
-    "report.parameter_figures": ("parameter_figure", "fit_figure"),
-    "report.width_figure": ("width_figure",),
+    "analysis.refinement": ("sentence",),
+    "analysis.width_fit": ("fit_widths",),
 }
 _MODULES = {name: module for module, names in _OFFERED.items() for name in names}
 

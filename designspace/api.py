@@ -8,8 +8,11 @@ ds.edf_figure(study)
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from designspace.analysis.runs import StudyRuns
@@ -17,8 +20,14 @@ from designspace.data.catalog import IMAGENET_CLASSES
 from designspace.errors import UserError
 from designspace.paths import StudyFolder
 from designspace.sampling import METRICS, BudgetSettings, NetworkSettings, sample
-from designspace.spaces.load import load_space
+from designspace.spaces.load import load_space, refine_space
 from designspace.stages.collect import study_runs
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from designspace.analysis.refinement import WhatIf
+    from designspace.analysis.study import StudyAnalysis
 
 
 def sample_space(
@@ -62,3 +71,54 @@ def read_study(folder: str | Path) -> StudyRuns:
     if not study.spaces():
         raise UserError(f"{folder}: holds no population, that is no <space>/models.parquet")
     return study_runs(study)
+
+
+def figure(study: StudyAnalysis, name: str) -> Figure:
+    """One of the figures that `scripts/analyze.py` writes, by file name: "edf", "comparison", "widths", ...
+
+    Raises:
+        UserError: there is no such figure; the message lists those there are.
+    """
+    from designspace.report.topics import topics
+
+    draw = {name: draw for topic in topics(study) for name, draw in topic.figures.items()}
+    drawn: Figure = _named("figure", name, draw)()
+    return drawn
+
+
+def table(study: StudyAnalysis, name: str) -> pd.DataFrame:
+    """One of the tables that `scripts/analyze.py` writes, by its file name: "summary", "comparison", ...
+
+    Raises:
+        UserError: there is no such table; the message lists those there are.
+    """
+    from designspace.report.topics import topics
+
+    tables = {file.removesuffix(".csv"): t for topic in topics(study) for file, t in topic.tables.items()}
+    found: pd.DataFrame = _named("table", name, tables)
+    return found
+
+
+def what_if(study: StudyAnalysis, space: str, restrict: Mapping[str, Any], *, seed: int = 0) -> WhatIf:
+    """What a restriction of a space would change: its models that meet it against those that do not.
+
+    `restrict` is written as the `restrictions` of a space file, {"widths": "non_decreasing"} for example.
+    `designspace.sentence` puts the answer in words.
+
+    Raises:
+        UserError: the study has no such space, or the restriction cannot be.
+    """
+    from designspace.analysis.refinement import what_if as answer
+
+    base = load_space(space)
+    restrictions = refine_space(base, restrict, base.name).restrictions
+    runs = _named("space", base.name, {found.name: found.runs for found in study.spaces})
+    return answer(
+        runs, [r for r in restrictions if r not in base.restrictions], rng=np.random.default_rng(seed)
+    )
+
+
+def _named(kind: str, name: str, known: Mapping[str, Any]) -> Any:
+    if name not in known:
+        raise UserError(f"{kind}={name}: must be one of {', '.join(known) or '(none)'}")
+    return known[name]

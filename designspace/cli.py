@@ -198,9 +198,10 @@ def analyze(config: configuration.AnalyzeConfig) -> int:
 
     result = analyze_study(config)
     print(result.summary)
+    print(f"report: {result.folder / 'report.html'}")
     print(f"figure: {result.folder / 'edf.png'}")
     print(f"table:  {result.folder / 'summary.csv'}")
-    print(f"and {len(result.paths) - 2} more tables and figures in the same folder")
+    print(f"and {len(result.paths) - 3} more tables and figures in the same folder")
     return Status.OK
 
 

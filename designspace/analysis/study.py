@@ -1,4 +1,4 @@
-"""Everything the first part of the analysis says about a study: numbers only, ready to be drawn."""
+"""Everything that the analysis says about a study: numbers only, ready to be drawn."""
 
 from __future__ import annotations
 
@@ -8,9 +8,17 @@ import numpy as np
 import pandas as pd
 
 from designspace.analysis.bootstrap import DRAWS, BestValue, best_of_draws, best_value
+from designspace.analysis.compare import Comparison, compare_all
+from designspace.analysis.costs import CostAnalysis, compare_costs
 from designspace.analysis.edf import ErrorDistribution, ErrorWindow, error_distribution, error_window
-from designspace.analysis.parameters import parameter_columns
-from designspace.analysis.runs import check_runs, count_statuses, finished_errors
+from designspace.analysis.importance import SpaceImportance, parameter_importance
+from designspace.analysis.noise import NoiseAnalysis, seed_noise
+from designspace.analysis.normalized import NormalizedComparison, normalize
+from designspace.analysis.parameters import COSTS, parameter_columns
+from designspace.analysis.random_search import RandomSearchCurve, random_search_curve
+from designspace.analysis.ranking import RankingAnalysis, rank_models
+from designspace.analysis.runs import StudyRuns, check_runs, count_statuses, finished_errors
+from designspace.analysis.sample_size import Separation, SubsampleCurve, separations, subsample_curve
 from designspace.analysis.summary import Summary, summarize
 from designspace.analysis.width_fit import LineFit, WidthFits, fit_line, fit_widths
 from designspace.architecture import FloatArray, IntArray
@@ -44,6 +52,9 @@ class SpaceAnalysis:
     summary: Summary
     parameters: pd.DataFrame  # [n] parameters of every model, and e_fit (nearest)
     best_values: dict[str, BestValue]  # by column of `parameters`
+    importance: SpaceImportance  # of the same columns
+    search: RandomSearchCurve
+    subsamples: SubsampleCurve
     nearest: WidthFits  # [n]
     floor: WidthFits  # [n]
     mean_e_fit: float  # over all n sampled networks (nearest)
@@ -57,28 +68,53 @@ class StudyAnalysis:
 
     spaces: tuple[SpaceAnalysis, ...]
     window: ErrorWindow
+    comparisons: tuple[Comparison, ...]  # every pair
+    normalized: tuple[NormalizedComparison, ...]  # by flops, params and acts
+    separations: tuple[Separation, ...]  # every pair
+    costs: CostAnalysis
+    ranking: RankingAnalysis
+    noise: NoiseAnalysis
     seed: int
     draws: int  # of the bootstrap of the best values
 
 
-def analyze(runs: pd.DataFrame, *, seed: int = 0, draws: int = DRAWS) -> StudyAnalysis:
-    """Analyse all spaces of a table of runs, finished or not; one row a model (see `runs.REQUIRED`).
+def analyze(study: StudyRuns | pd.DataFrame, *, seed: int = 0, draws: int = DRAWS) -> StudyAnalysis:
+    """Analyse all spaces of a study, finished or not; also from the table of its runs alone.
 
     The numbers of a space depend on its own models and the seed alone, not on the order of the rows
-    nor on the other spaces.
+    nor on the other spaces; those that compare spaces on those spaces.
     """
-    check_runs(runs)
-    runs = runs.sort_values(["space", "model_id"], kind="stable", ignore_index=True)
+    if isinstance(study, pd.DataFrame):
+        study = StudyRuns(study, pd.DataFrame(), pd.DataFrame())
+    check_runs(study.runs)
+    runs = study.runs.sort_values(["space", "model_id"], kind="stable", ignore_index=True)
     nearest = fit_widths(runs["depths"], runs["widths"], rounding="nearest")
     floor = fit_widths(runs["depths"], runs["widths"], rounding="floor")
     spaces = []
     for name in sorted(set(runs["space"])):
         rows = np.flatnonzero(runs["space"] == name)
-        rng = np.random.default_rng([seed, *str(name).encode()])
+        rng = _generator(seed, str(name))
         spaces.append(
             _analyze_space(runs.iloc[rows], nearest.take(rows), floor.take(rows), rng=rng, draws=draws)
         )
-    return StudyAnalysis(tuple(spaces), error_window(finished_errors(runs)), seed, draws)
+    populations = {space.name: space.runs for space in spaces}
+    return StudyAnalysis(
+        spaces=tuple(spaces),
+        window=error_window(finished_errors(runs)),
+        comparisons=compare_all(populations, seed=seed),
+        normalized=tuple(normalize(populations, by=by, rng=_generator(seed, by)) for by in COSTS),
+        separations=separations(populations),
+        costs=compare_costs(runs, rng=_generator(seed, "costs")),
+        ranking=rank_models(runs, study.extended, rng=_generator(seed, "ranking")),
+        noise=seed_noise(runs, study.repeats, rng=_generator(seed, "noise")),
+        seed=seed,
+        draws=draws,
+    )
+
+
+def _generator(seed: int, purpose: str) -> np.random.Generator:
+    """A stream of its own for each space and each topic."""
+    return np.random.default_rng([seed, *purpose.encode()])
 
 
 def _analyze_space(
@@ -89,14 +125,18 @@ def _analyze_space(
     counts, errors = count_statuses(runs), finished_errors(runs)
     parameters = parameter_columns(runs).assign(e_fit=nearest.e_fit)
     top = runs[done].sort_values("error", kind="stable").head(TOP)
+    name = str(runs["space"].iloc[0])
     return SpaceAnalysis(
-        name=str(runs["space"].iloc[0]),
+        name=name,
         runs=runs,
         edf=error_distribution(errors, counts),
         window=error_window(errors),
         summary=summarize(errors, counts, rng=rng),
         parameters=parameters,
         best_values=_best_values(parameters[done], errors, rng, draws),
+        importance=parameter_importance(name, parameters, runs, rng=rng),
+        search=random_search_curve(name, runs),
+        subsamples=subsample_curve(name, runs, rng=rng),
         nearest=nearest,
         floor=floor,
         mean_e_fit=float(nearest.e_fit.mean()),

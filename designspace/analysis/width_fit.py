@@ -21,12 +21,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from designspace.analysis._width_search import MAX_WA, W0_STEP, Best, WidthSearch
+from designspace.analysis.summary import Interval, bootstrap_interval
 from designspace.architecture import FloatArray, IntArray
 from designspace.spaces.quantized_linear import Rounding, quantized_linear_widths
 
 MAX_W0 = 256  # RegNet's range
+EXTREMES = 3  # best networks, and worst, that are shown, as in figure 6 of the paper
 _DEPTH_STEP = 8  # networks whose depths agree up to this many blocks share the tables of the search
 
 Stagewise = Iterable[Sequence[int] | IntArray]  # one entry a network, each with one entry a stage
@@ -45,6 +48,37 @@ class WidthFits:
     def take(self, rows: npt.NDArray[np.int64]) -> WidthFits:
         """The fits of the networks at the given indices."""
         return WidthFits(self.rounding, self.w0[rows], self.wa[rows], self.wm[rows], self.e_fit[rows])
+
+
+@dataclass(frozen=True)
+class MeanFit:
+    """Mean e_fit over the sampled networks of one space, whatever became of them."""
+
+    space: str
+    mean: float  # NaN without networks
+    interval: Interval  # 95 percent, BCa bootstrap over the networks
+    n: int
+
+
+@dataclass(frozen=True, eq=False)
+class BlockWidths:
+    """Widths per block of one network and of the quantized linear rule closest to it."""
+
+    model_id: str
+    error: float  # top-1 percent
+    e_fit: float
+    observed: IntArray  # [depth] channels
+    fitted: IntArray  # [depth] channels
+
+
+@dataclass(frozen=True, eq=False)
+class Extremes:
+    """The best networks of a space (best first) and its worst that have an error (worst first)."""
+
+    space: str
+    good: tuple[BlockWidths, ...]
+    bad: tuple[BlockWidths, ...]
+    n: int  # networks with an error
 
 
 @dataclass(frozen=True)
@@ -89,6 +123,33 @@ def width_error(observed: IntArray, predicted: IntArray) -> float:
     return float(np.abs(np.log(predicted / observed)).mean())
 
 
+def mean_fit(space: str, e_fit: FloatArray, *, rng: np.random.Generator) -> MeanFit:
+    """Mean of e_fit [n] with its interval, which has length 0 where every network fits exactly."""
+    mean = float(e_fit.mean()) if len(e_fit) else float("nan")
+    return MeanFit(space, mean, bootstrap_interval(e_fit, np.mean, rng=rng), len(e_fit))
+
+
+def mean_fit_table(fits: Sequence[MeanFit]) -> pd.DataFrame:
+    """One row a space: mean e_fit over all sampled networks with its 95 % bootstrap interval."""
+    rows = [(fit.space, fit.n, fit.mean, fit.interval.low, fit.interval.high) for fit in fits]
+    return pd.DataFrame(rows, columns=["space", "n", "mean_e_fit", "mean_e_fit_low", "mean_e_fit_high"])
+
+
+def extremes(runs: pd.DataFrame, fits: WidthFits, *, each: int = EXTREMES) -> Extremes:
+    """The best and the worst networks of one space; with few networks with an error, half of them each.
+
+    Runs and fits have the same n networks in the same order; diverged and failed ones have no error.
+    """
+    done = np.flatnonzero((runs["status"] == "done").to_numpy(dtype=bool))
+    errors = runs["error"].to_numpy(dtype=float)
+    order = done[np.argsort(errors[done], kind="stable")]
+    each = min(each, len(order) // 2)
+    good, bad = (
+        tuple(_block_widths(runs, fits, int(row)) for row in rows[:each]) for rows in (order, order[::-1])
+    )
+    return Extremes(str(runs["space"].iloc[0]) if len(runs) else "", good, bad, len(order))
+
+
 def fit_line(depths: Stagewise, widths: Stagewise) -> LineFit:
     """The slope of w_j = slope (j + 1) that is closest to the given networks, each weighing the same.
 
@@ -107,6 +168,21 @@ def fit_line(depths: Stagewise, widths: Stagewise) -> LineFit:
     center = float(log[order[min(half, len(log) - 1)]])
     error = float(np.average(np.abs(log - center), weights=weight))
     return LineFit(float(np.exp(center)), error, len(logs))
+
+
+def _block_widths(runs: pd.DataFrame, fits: WidthFits, row: int) -> BlockWidths:
+    model = runs.iloc[row]
+    observed = np.repeat(
+        np.asarray(model["widths"], dtype=np.int64), np.asarray(model["depths"], dtype=np.int64)
+    )
+    rule = (float(fits.w0[row]), float(fits.wa[row]), float(fits.wm[row]))
+    return BlockWidths(
+        model_id=str(model["model_id"]),
+        error=float(model["error"]),
+        e_fit=float(fits.e_fit[row]),
+        observed=observed,
+        fitted=quantized_linear_widths(len(observed), *rule, rounding=fits.rounding),
+    )
 
 
 def _max_w0(first_width: int) -> int:

@@ -29,7 +29,7 @@ def comparison_figure(comparisons: Sequence[Comparison], names: Sequence[str]) -
             figure.suptitle(
                 "Filled and bold: mean and ranks both say that the spaces differ "
                 f"(p < {ALPHA:g}, Mann-Whitney, Holm's correction for {pairs} pair{'s' * (pairs != 1)}).\n"
-                "Intervals cover the choice of the models; diverged and failed ones count in the ranks alone.",
+                "Intervals cover the choice of the models; diverged and failed count in the ranks alone.",
                 fontsize=9,
                 color="#555555",
             )

@@ -1,14 +1,18 @@
-"""Widths per block of the best networks with the quantized linear rules closest to them (figure 8)."""
+"""Widths per block, as in the paper: of good and bad networks (figure 6), of the best with their fits (8)."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from designspace.analysis.study import SpaceAnalysis, StudyAnalysis, WidthProfile
+from designspace.analysis.width_fit import BlockWidths, Extremes
 from designspace.report.style import color, figure_style, use_log2
 
+BAD = "#999999"  # the worst networks
 PANELS = 3  # best networks drawn on their own, next to the panel with all of the top
 
 
@@ -32,6 +36,43 @@ def width_figure(study: StudyAnalysis) -> Figure:
         figure.supxlabel("block j + 1", fontsize=9)
         figure.supylabel("width [channels]", fontsize=9)
         return figure
+
+
+def good_and_bad_figure(spaces: Sequence[Extremes]) -> Figure:
+    """One row a space: widths per block of its best networks, then of its worst (figure 6 of the paper)."""
+    rows = len(spaces) or 1
+    each = max((len(space.good) for space in spaces), default=0) or 1
+    with figure_style():
+        figure = Figure(figsize=(10, 1.9 * rows + 0.8), layout="constrained")
+        figure.suptitle(
+            f"widths of the best {each} networks of each space (left) and its worst {each} (right, grey), "
+            "with the quantized linear rule closest to each (dashed);\n"
+            "networks that diverged or failed have no error and are not shown",
+            fontsize=10,
+        )
+        grid = figure.subplots(rows, 2 * each, squeeze=False, sharex=True, sharey=True)
+        for axes in grid.flat:
+            axes.set_axis_off()
+        for index, (row, space) in enumerate(zip(grid, spaces, strict=False)):
+            if not space.good:
+                row[0].set_title(f"{space.space}: too few models with an error ({space.n})", loc="left")
+            for axes, network in zip(row, space.good, strict=False):
+                _draw_extreme(axes, network, color(index))
+            for axes, network in zip(row[each:], space.bad, strict=False):
+                _draw_extreme(axes, network, BAD)
+            if space.good:
+                row[0].set_ylabel(f"{space.space}\n{space.n} models", fontsize=8)
+        figure.supxlabel("block j + 1", fontsize=9)
+        figure.supylabel("width [channels]", fontsize=9)
+        return figure
+
+
+def _draw_extreme(axes: Axes, network: BlockWidths, shade: str) -> None:
+    blocks = range(1, len(network.observed) + 1)
+    axes.step(blocks, network.observed, where="mid", color=shade, lw=1.8)
+    axes.step(blocks, network.fitted, "--", where="mid", color="black", lw=1)
+    axes.set_title(f"error {network.error:.1f} %\ne_fit {network.e_fit:.2f}", fontsize=8)
+    _show_axes(axes)
 
 
 def _draw_top(axes: Axes, space: SpaceAnalysis, shade: str) -> None:

@@ -1,39 +1,37 @@
-"""An analysis on disk: its tables as CSV, its figures as PNG and SVG."""
+"""An analysis on disk: its tables as CSV, its figures as PNG and SVG, and all of it as one page."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pandas as pd
 
 from designspace.analysis.study import StudyAnalysis
-from designspace.analysis.tables import edf_table, fit_table, parameter_table, summary_table
 from designspace.paths import replacing
-from designspace.report.edf_figure import edf_figure
-from designspace.report.parameter_figures import fit_figure, parameter_figure
+from designspace.report.about import About, about_study
+from designspace.report.html import Section, write_report
 from designspace.report.style import save_figure
-from designspace.report.width_figure import width_figure
+from designspace.report.topics import cautions, summary, topics
 
 
-def write_analysis(study: StudyAnalysis, folder: Path) -> list[Path]:
-    """Write every table and figure into the folder, which is made if needed, and return their paths.
+def write_analysis(study: StudyAnalysis, folder: Path, about: About | None = None) -> list[Path]:
+    """Write every table and figure and the report into the folder, made if needed, and return their paths.
 
-    summary.csv, edf.csv, parameters.csv and fits.csv; edf, widths, fit and one parameters_<space>, each as
-    .png and .svg. Every file appears complete or not at all: temporary name, then rename.
+    Every file appears complete or not at all: temporary name, then rename.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [
-        _save_table(summary_table(study), folder / "summary.csv"),
-        _save_table(edf_table(study), folder / "edf.csv"),
-        _save_table(parameter_table(study), folder / "parameters.csv"),
-        _save_table(fit_table(study), folder / "fits.csv"),
-    ]
-    paths += save_figure(edf_figure(study), folder, "edf")
-    paths += save_figure(width_figure(study), folder, "widths")
-    paths += save_figure(fit_figure(study), folder, "fit")
-    for index, space in enumerate(study.spaces):
-        paths += save_figure(parameter_figure(space, index), folder, f"parameters_{_file_name(space.name)}")
+    paths, sections = [], []
+    for topic in topics(study):
+        paths += [_save_table(table, folder / name) for name, table in topic.tables.items()]
+        for name, draw in topic.figures.items():
+            paths += save_figure(draw(), folder, name)
+        sections.append(
+            Section(topic.id, topic.title, topic.text, tuple(topic.figures), tuple(topic.tables), topic.chart)
+        )
+    about = about or about_study(study, {}, name=folder.parent.name)
+    paths.append(
+        write_report(study, sections, folder, about, summary=summary(study), cautions=cautions(study))
+    )
     return paths
 
 
@@ -41,8 +39,3 @@ def _save_table(table: pd.DataFrame, path: Path) -> Path:
     with replacing(path) as temporary:
         table.to_csv(temporary, index=False, float_format="%.10g")
     return path
-
-
-def _file_name(name: str) -> str:
-    """A space's name with everything but letters, digits, dot, dash and underscore replaced."""
-    return re.sub(r"[^\w.-]", "_", name)

@@ -96,9 +96,8 @@ def test_sentences_are_no_stronger_than_the_numbers() -> None:
     found = compare("a", "b", runs_of("a", errors_of(31)), runs_of("b", outlier), rng=rng())
     assert found.verdict == "undecided"
     assert "better" not in found.sentence
-    pairs = compare_all(
-        {n: runs_of(n, errors_of(40, s, i)) for i, (n, s) in enumerate(zip("abc", (0, 0.45, 0)))}
-    )
+    shifts = {"a": 0.0, "b": 0.45, "c": 0.0}
+    pairs = compare_all({n: runs_of(n, errors_of(40, s, i)) for i, (n, s) in enumerate(shifts.items())})
     weak = pairs[0]
     assert weak.mann_whitney_p < 0.05 < weak.mann_whitney_p_holm
     assert weak.sentence.startswith("It is not settled whether a and b differ")

@@ -1,7 +1,6 @@
 """Holm's correction against worked examples."""
 
 import numpy as np
-import pytest
 
 from designspace.analysis.holm import holm
 

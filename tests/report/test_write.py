@@ -11,6 +11,7 @@ import pytest
 from designspace.analysis import analyze
 from designspace.report.edf_figure import edf_figure, legend_text
 from designspace.report.style import save_figure
+from designspace.report.topics import topics
 from designspace.report.width_figure import width_figure
 from designspace.report.write import write_analysis
 
@@ -21,21 +22,27 @@ def assert_valid(paths: list[Path]) -> None:
             assert np.ptp(matplotlib.image.imread(path)) > 0
         elif path.suffix == ".svg":
             assert ElementTree.parse(path).getroot().tag.endswith("svg")
+        elif path.suffix == ".html":
+            assert path.read_text(encoding="utf-8").rstrip().endswith("</html>")
         else:
             assert len(pd.read_csv(path).columns) > 1
 
 
 def test_every_file_is_written_and_readable(runs: pd.DataFrame, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "analysis"
-    paths = write_analysis(analyze(runs, draws=200), folder)
+    study = analyze(runs, draws=200)
+    paths = write_analysis(study, folder)
     assert_valid(paths)
     assert sorted(path.name for path in folder.iterdir()) == sorted(path.name for path in paths)
-    assert {path.name for path in paths} == {
-        *("summary.csv", "edf.csv", "parameters.csv", "fits.csv"),
-        *("edf.png", "edf.svg", "widths.png", "widths.svg", "fit.png", "fit.svg"),
-        *("parameters_anynetx_c.png", "parameters_anynetx_c.svg"),
-        *("parameters_a___b______c.png", "parameters_a___b______c.svg"),
-    }
+    names = {path.name for path in paths}
+    assert names >= {"report.html", "summary.csv", "edf.csv", "parameters.csv", "fits.csv", "comparison.csv"}
+    assert names >= {"edf.png", "comparison.png", "normalized.png", "sample_size.png", "random_search.png"}
+    assert names >= {"importance.png", "widths.png", "fit.png", "costs.png", "ranking.png", "noise.png"}
+    assert names >= {"parameters_anynetx_c.png", "parameters_a___b______c.png"}
+    figures = {path.stem for path in paths if path.suffix == ".png"}
+    assert {path.stem for path in paths if path.suffix == ".svg"} == figures
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert all(f'id="{topic.id}"' in page for topic in topics(study))
     assert len(pd.read_csv(folder / "fits.csv")) == 24
 
 

@@ -1,0 +1,509 @@
+"""How much of an error is the seed? Some models trained again with other seeds tell.
+
+The model behind the numbers, one-way random effects: observed error = true error of the model + noise of the
+seed, where the noise has mean 0 and one standard deviation for all models of a space, and is independent of
+the true error. "True" is the mean over all seeds, of the same recipe on the same validation images.
+
+Two corrections rest on it. Both use the density of true errors that, blurred by the noise, explains the
+observed errors best: its logarithm is a spline of few pieces (g-modelling: Efron, Biometrika 2016), fitted to
+the better 95 % of the models. They are approximations, as good as the model above and the smoothness.
+
+- The corrected EDF is that of this density. It says how true errors are spread, not which model has which.
+  Shrinking all errors by one factor would be simpler, but one model that failed to learn makes the variance
+  of errors so large that noise seems to be nothing.
+- The model with the least observed error was lucky, on average: its noise was chosen to be low. Its expected
+  true error is the posterior mean. A normal distribution would misjudge the luck, since errors have a long
+  right and a short left tail. The posterior is averaged over resamples of the models and draws of the
+  noise's variance (Laird and Louis 1987): with both taken as known, its interval is too short.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import optimize, stats
+
+from designspace.analysis.ranking import (
+    CONFIDENCE,
+    NONE,
+    Estimate,
+    draw_key,
+    estimate_columns,
+    in_words,
+    resampled_counts,
+    space_rng,
+)
+from designspace.analysis.runs import Counts, count_statuses, finished_errors
+from designspace.analysis.summary import NAN, Interval
+from designspace.architecture import FloatArray
+
+ALL = "all"  # the name of all spaces together
+RESAMPLES = 1_000
+FEWEST = 8  # models of a population below which nothing is said about its distribution
+TAILS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
+_KNOTS = (0.05, 0.25, 0.5, 0.75, 0.95)  # quantiles of the errors, where the log density may bend
+_FITTED = 0.95  # share of the errors that the density is fitted to: the worst say nothing about the best
+_PENALTY = 0.1  # on the squared coefficients of the log density
+_GRID = (101, 401)  # least and largest number of true errors that are considered
+_REFITS = 50  # densities that the posterior is averaged over
+
+
+@dataclass(frozen=True)
+class Components:
+    """Analysis of variance of the models that were trained more than once; errors in percent.
+
+    Designs may be unbalanced: variances of means are unweighted and the number of runs a model is the
+    harmonic mean (Thomas and Hultquist 1978; exact where all models have the same number of runs). Intervals
+    are those of normal theory, 95 %: chi-square for `seed_std`, F for `noise_share`.
+    """
+
+    models: int
+    runs: int  # of those models, with an error
+    seed_std: Estimate  # standard deviation of one model's error between seeds
+    between_std: float  # standard deviation of the true errors between models; 0 where noise explains it all
+    noise_share: Estimate  # of the variance of single errors, 1 - intraclass correlation
+    f: float  # variance of the models' means over what noise alone would give
+    p_value: float  # of that F if all models were equally good
+
+
+@dataclass(frozen=True)
+class BestModel:
+    """The model with the least error in the study's own training, and what to expect of it.
+
+    Repeated trainings of this very model are not used: the statement is about choosing by a single one.
+    """
+
+    model_id: str
+    observed: float  # top-1 percent
+    expected: Estimate  # true error; mean and 95 % interval of its posterior
+
+    @property
+    def luck(self) -> float:
+        """How much of the observed error is expected to be luck, in percent of error."""
+        return self.expected.value - self.observed
+
+
+@dataclass(frozen=True, eq=False)
+class SpaceNoise:
+    """One space of which some models were trained more than once."""
+
+    name: str
+    repeats: (
+        pd.DataFrame
+    )  # model_id, repeat (0 is the first run), error, mean; models by mean, then by repeat
+    left_out: int  # runs of those models without an error
+    components: Components
+    noise_trend: float  # Spearman between means and standard deviations of the models; 0 if the model holds
+    noise_trend_p: float
+    counts: Counts  # of the population
+    reliability: Estimate  # share of the variance of the population's errors that is not noise; bootstrap
+    errors: FloatArray  # [n_done] of the population, single runs, top-1 percent
+    corrected: FloatArray  # [n_done] the same, spread like the true errors; the worst 5 % as observed
+    best: BestModel | None
+
+    @property
+    def population_noise(self) -> Estimate:
+        """Share of the variance of the population's errors that is noise."""
+        low, high = self.reliability.interval.low, self.reliability.interval.high
+        return Estimate(1 - self.reliability.value, Interval(1 - high, 1 - low))
+
+
+@dataclass(frozen=True, eq=False)
+class NoiseAnalysis:
+    """All spaces with repeats, in alphabetical order; `pooled` takes models within their spaces."""
+
+    spaces: tuple[SpaceNoise, ...]
+    pooled: Components
+    statements: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def seed_noise(
+    runs: pd.DataFrame, repeats: pd.DataFrame | None, *, rng: np.random.Generator, resamples: int = RESAMPLES
+) -> NoiseAnalysis:
+    """Analysis of variance of models trained again with other seeds, and what it means for the population.
+
+    `repeats` has the columns of `runs` and `repeat`, counted from 1; the row in `runs` is repeat 0. Runs
+    without an error (diverged, failed, missing) are counted and left out. Spaces without repeats are absent.
+    """
+    if repeats is None or len(repeats) == 0:
+        return NoiseAnalysis((), _components([]), (), ("no model was trained more than once",))
+    table, notes = _all_runs(runs, repeats)
+    key, spaces, samples = draw_key(rng), [], []
+    for name, part in table.groupby("space"):
+        done = part[part["error"].notna()]
+        samples.append([group.to_numpy(dtype=float) for _, group in done.groupby("model_id")["error"]])
+        population = runs[runs["space"] == name]
+        rng_of_space = space_rng(key, str(name))
+        spaces.append(_space(str(name), part, samples[-1], population, rng_of_space, resamples))
+    pooled = _components(samples)
+    statements = tuple(text for space in spaces for text in _statements(space))
+    return NoiseAnalysis(tuple(spaces), pooled, statements, tuple(notes))
+
+
+NOISE = (
+    *(
+        "space",
+        "n_models",
+        "n_runs",
+        "n_left_out",
+        "seed_std",
+        "seed_std_low",
+        "seed_std_high",
+        "between_std",
+    ),
+    *("noise_share", "noise_share_low", "noise_share_high", "f", "p_value", "noise_trend", "noise_trend_p"),
+    *("n_population", "reliability", "reliability_low", "reliability_high"),
+    *("best_model", "best_observed", "best_expected", "best_expected_low", "best_expected_high", "luck"),
+)
+CORRECTED = ("space", "error", "corrected", "share_below_or_equal")
+
+
+def noise_table(noise: NoiseAnalysis) -> pd.DataFrame:
+    """One row a space, and "all" with models within their spaces; errors in percent, 95 % intervals.
+
+    `seed_std` to `p_value` are of the models trained more than once; `reliability` and the best model are of
+    the whole population, each model by its first run.
+    """
+    rows = [
+        {"space": space.name, "n_left_out": space.left_out}
+        | _component_columns(space.components)
+        | {"noise_trend": space.noise_trend, "noise_trend_p": space.noise_trend_p}
+        | {"n_population": len(space.errors)}
+        | estimate_columns("reliability", space.reliability)
+        | _best_columns(space.best)
+        for space in noise.spaces
+    ]
+    if noise.spaces:
+        left_out = sum(space.left_out for space in noise.spaces)
+        rows.append({"space": ALL, "n_left_out": left_out} | _component_columns(noise.pooled))
+    return pd.DataFrame(rows, columns=NOISE)
+
+
+def corrected_table(noise: NoiseAnalysis) -> pd.DataFrame:
+    """One row a model by error: `share_below_or_equal` of all models with a verdict, at either error."""
+    parts = [
+        pd.DataFrame(
+            {
+                "space": space.name,
+                "error": np.sort(space.errors),
+                "corrected": np.sort(space.corrected),
+                "share_below_or_equal": np.arange(1, len(space.errors) + 1) / max(space.counts.n, 1),
+            }
+        )
+        for space in noise.spaces
+    ]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=CORRECTED)
+
+
+def _component_columns(found: Components) -> dict[str, float]:
+    return (
+        {"n_models": found.models, "n_runs": found.runs, "between_std": found.between_std}
+        | {"f": found.f, "p_value": found.p_value}
+        | estimate_columns("seed_std", found.seed_std)
+        | estimate_columns("noise_share", found.noise_share)
+    )
+
+
+def _best_columns(best: BestModel | None) -> dict[str, float | str]:
+    if best is None:
+        return {}
+    named: dict[str, float | str] = {"best_model": best.model_id, "best_observed": best.observed}
+    return named | {"luck": best.luck} | estimate_columns("best_expected", best.expected)
+
+
+# ---- the runs of the repeated models -----------------------------------------------------------------------
+
+
+def _all_runs(runs: pd.DataFrame, repeats: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """All runs of the models with repeats: space, model_id, repeat, error (NaN unless done)."""
+    key = ["space", "model_id"]
+    columns = [*key, "repeat", "status", "error", "epochs"]
+    first = runs.assign(repeat=0).reindex(columns=columns).drop_duplicates(key)
+    again = repeats.reindex(columns=columns)
+    again = again[again["repeat"] > 0].drop_duplicates([*key, "repeat"])
+    again = again.merge(first[[*key, "epochs"]], on=key, how="left", suffixes=("", "_first"), indicator=True)
+    unknown = again["_merge"] == "left_only"
+    both = again["epochs"].notna() & again["epochs_first"].notna()
+    other = ~unknown & both & (again["epochs"] != again["epochs_first"])
+    notes = [
+        f"{int(which.sum())} repeats left out: {reason}"
+        for which, reason in ((unknown, "not a model of the runs"), (other, "another number of epochs"))
+        if which.any()
+    ]
+    again = again.loc[~unknown & ~other, columns]
+    first = first.merge(again[key].drop_duplicates(), on=key)
+    table = pd.concat([first, again], ignore_index=True)
+    table["error"] = table["error"].where(table["status"] == "done").astype(float)
+    return table.sort_values([*key, "repeat"], kind="stable", ignore_index=True), notes
+
+
+def _space(
+    name: str,
+    part: pd.DataFrame,
+    sample: Sequence[FloatArray],
+    population: pd.DataFrame,
+    rng: np.random.Generator,
+    resamples: int,
+) -> SpaceNoise:
+    components, errors = _components([sample]), finished_errors(population)
+    reliability = _reliability(errors, components, rng, resamples)
+    trend, trend_p = _noise_trend(sample)
+    freedom = components.runs - components.models
+    done = part[part["error"].notna()]
+    means = done.groupby("model_id")["error"].transform("mean")
+    ordered = done.assign(mean=means).sort_values(["mean", "model_id", "repeat"], ignore_index=True)
+    return SpaceNoise(
+        name=name,
+        repeats=ordered[["model_id", "repeat", "error", "mean"]],
+        left_out=len(part) - len(done),
+        components=components,
+        noise_trend=trend,
+        noise_trend_p=trend_p,
+        counts=count_statuses(population),
+        reliability=reliability,
+        errors=errors,
+        corrected=deconvolve(errors, components.seed_std.value, freedom, rng=rng),
+        best=_best(population, components, rng),
+    )
+
+
+# ---- analysis of variance ----------------------------------------------------------------------------------
+
+
+def _components(samples: Sequence[Sequence[FloatArray]]) -> Components:
+    """Of the errors of each model, by space; several spaces add up, with models around their space's mean."""
+    models = [model for space in samples for model in space]
+    runs = sum(map(len, models))
+    freedom = runs - len(models)
+    within = sum(float(((model - model.mean()) ** 2).sum()) for model in models)
+    variance = within / freedom if freedom else NAN
+    between_freedom = sum(len(space) - 1 for space in samples if space)
+    squares = sum(_squares([float(model.mean()) for model in space]) for space in samples)
+    of_means = squares / between_freedom if between_freedom else NAN
+    # one over the harmonic mean of the numbers of runs: the noise that is left in a model's mean
+    left = sum(
+        (len(space) - 1) / len(space) * sum(1 / len(model) for model in space) for space in samples if space
+    )
+    left = left / between_freedom if between_freedom else NAN
+    noise_of_means = variance * left
+    f = of_means / noise_of_means if noise_of_means > 0 else (math.inf if of_means > 0 < freedom else NAN)
+    between = max(0.0, of_means - noise_of_means)
+    return Components(
+        models=len(models),
+        runs=runs,
+        seed_std=_seed_std(variance, freedom),
+        between_std=math.sqrt(between) if not math.isnan(of_means * variance) else NAN,
+        noise_share=_noise_share(f, left, between_freedom, freedom),
+        f=f,
+        p_value=float(stats.f.sf(f, between_freedom, freedom)) if not math.isnan(f) else NAN,
+    )
+
+
+def _squares(values: Sequence[float]) -> float:
+    """Sum of squared deviations from the mean; 0 without values."""
+    return float(np.var(values) * len(values)) if values else 0.0
+
+
+def _seed_std(variance: float, freedom: int) -> Estimate:
+    if not freedom:
+        return NONE
+    high, low = (math.sqrt(freedom * variance / float(stats.chi2.ppf(tail, freedom))) for tail in TAILS)
+    return Estimate(math.sqrt(variance), Interval(low, high))
+
+
+def _noise_share(f: float, left: float, between_freedom: int, freedom: int) -> Estimate:
+    """Noise over all variance of single runs, 1 / (1 + (F - 1) / m) with m runs a model."""
+    if math.isnan(f):
+        return NONE
+    low, high = (_share(f / float(stats.f.ppf(tail, between_freedom, freedom)), left) for tail in TAILS)
+    return Estimate(_share(f, left), Interval(low, high))
+
+
+def _share(f: float, left: float) -> float:
+    return 1 / (1 + max(0.0, f - 1) * left)
+
+
+def _noise_trend(sample: Sequence[FloatArray]) -> tuple[float, float]:
+    """Do models with a larger mean error vary more between seeds? Spearman's correlation and its p value."""
+    several = [model for model in sample if len(model) > 1]
+    means, stds = [model.mean() for model in several], [model.std(ddof=1) for model in several]
+    if len(several) < FEWEST or np.ptp(means) == 0 or np.ptp(stds) == 0:
+        return NAN, NAN
+    found = stats.spearmanr(means, stds)
+    return float(found.statistic), float(found.pvalue)
+
+
+# ---- what it means for the population ----------------------------------------------------------------------
+
+
+def _reliability(
+    errors: FloatArray, components: Components, rng: np.random.Generator, resamples: int
+) -> Estimate:
+    """1 - variance of noise / variance of the errors of the population [n], in 0..1.
+
+    The interval resamples the models of the population, and the variance of noise from the distribution that
+    its chi-square interval is made of: errors of populations are far from normal, noise is close to it.
+    """
+    n, noise, freedom = len(errors), components.seed_std.value**2, components.runs - components.models
+    if n < FEWEST or math.isnan(noise) or np.ptp(errors) == 0:
+        return NONE
+    counts, centred = resampled_counts(n, resamples, rng)[:, 1:], errors - errors.mean()
+    variances = ((centred**2) @ counts - (centred @ counts) ** 2 / n) / (n - 1)
+    noises = noise * freedom / rng.chisquare(freedom, resamples)
+    draws = np.clip(1 - noises / np.maximum(variances, 1e-12), 0, 1)
+    low, high = np.quantile(draws, TAILS)
+    value = max(0.0, 1 - noise / float(errors.var(ddof=1)))
+    return Estimate(value, Interval(float(low), float(high)))
+
+
+def deconvolve(errors: FloatArray, seed_std: float, freedom: int, *, rng: np.random.Generator) -> FloatArray:
+    """Errors [n] replaced by as many quantiles of the density of true errors, in the same order.
+
+    The worst 5 % are not fitted and stay as they are. NaN where the density cannot be estimated.
+    """
+    fitted = _fitted(errors, seed_std)
+    if len(fitted) == 0:
+        return np.full(len(errors), np.nan)
+    if seed_std == 0:
+        return errors
+    points = np.linspace(fitted.min() - 3 * seed_std, fitted.max() + 3 * seed_std, 1_001)
+    density = np.zeros(len(points))
+    for log, _ in _priors(fitted, seed_std, freedom, points, rng):
+        part = np.exp(log - log.max())
+        density += part / part.sum()
+    shares = np.cumsum(density) / density.sum()
+    quantiles = np.interp((np.arange(len(fitted)) + 0.5) / len(fitted), shares, points)
+    order, corrected = np.argsort(errors, kind="stable"), errors.copy()
+    corrected[order[: len(fitted)]] = np.minimum(quantiles, errors[order[len(fitted) :]].min(initial=np.inf))
+    return corrected
+
+
+def _fitted(errors: FloatArray, seed_std: float) -> FloatArray:
+    """The better 95 % of the errors; none where they, or the noise, do not allow for a density."""
+    if len(errors) < FEWEST or math.isnan(seed_std):
+        return errors[:0]
+    better = errors[errors <= np.quantile(errors, _FITTED, method="inverted_cdf")]
+    return better if np.ptp(better) > 0 else errors[:0]
+
+
+def _best(population: pd.DataFrame, components: Components, rng: np.random.Generator) -> BestModel | None:
+    done = population[population["status"] == "done"]
+    if done.empty:
+        return None
+    row, errors = int(done["error"].to_numpy(dtype=float).argmin()), finished_errors(population)
+    freedom = components.runs - components.models
+    expected = true_error(float(errors[row]), errors, components.seed_std.value, freedom, rng=rng)
+    return BestModel(str(done["model_id"].iloc[row]), float(errors[row]), expected)
+
+
+def true_error(
+    observed: float, errors: FloatArray, seed_std: float, freedom: int, *, rng: np.random.Generator
+) -> Estimate:
+    """Posterior mean and 95 % interval of a good model's true error, from its single observed error.
+
+    The prior is the density of true errors that explains the errors [n] of its population; noise is normal,
+    its standard deviation estimated with the given degrees of freedom. The worst 5 % of the errors are not
+    fitted, so a model among them has no estimate.
+    """
+    fitted = _fitted(errors, seed_std)
+    if len(fitted) == 0 or observed > fitted.max():
+        return NONE
+    if seed_std == 0:
+        return Estimate(observed, Interval(observed, observed))
+    near = observed + seed_std * np.linspace(-4, 6, 1_001)
+    mass = np.zeros(len(near))
+    for prior, noise in _priors(fitted, seed_std, freedom, near, rng):
+        log = prior - ((near - observed) / noise) ** 2 / 2
+        posterior = np.exp(log - log.max())
+        mass += posterior / posterior.sum() / _REFITS
+    low, high = near[np.searchsorted(np.cumsum(mass), TAILS)]
+    return Estimate(float(near @ mass), Interval(float(low), float(high)))
+
+
+def _priors(
+    errors: FloatArray, seed_std: float, freedom: int, at: FloatArray, rng: np.random.Generator
+) -> Iterator[tuple[FloatArray, float]]:
+    """Log density of true errors at the given points, and the noise it was fitted with, for each refit."""
+    low, high = float(errors.min()) - 3 * seed_std, float(errors.max()) + 3 * seed_std
+    grid = np.linspace(low, high, int(np.clip((high - low) / seed_std * 4, *_GRID)))
+    step = float(grid[1] - grid[0])
+    nearest = np.rint((errors - low) / step).astype(np.int64)  # a quarter of the noise wide, at most
+    knots = np.quantile(errors, _KNOTS)
+    reference = _basis(errors, knots)
+    # uncorrelated columns of variance 1: the penalty then means the same for every population
+    whiten = np.linalg.pinv(np.linalg.cholesky(np.cov(reference.T) + 1e-9 * np.eye(reference.shape[1])).T)
+    on_grid, on_points = ((_basis(x, knots) - reference.mean(axis=0)) @ whiten for x in (grid, at))
+    weights = np.zeros(on_grid.shape[1])
+    for _ in range(_REFITS):
+        drawn = np.bincount(rng.choice(nearest, len(nearest)), minlength=len(grid)).astype(float)
+        noise = seed_std * math.sqrt(freedom / rng.chisquare(freedom))
+        weights = _fit_density(drawn, grid, on_grid, max(noise, step), weights)
+        yield on_points @ weights, noise
+
+
+def _fit_density(
+    drawn: FloatArray, grid: FloatArray, basis: FloatArray, noise: float, start: FloatArray
+) -> FloatArray:
+    """Coefficients of the log density of true errors on the grid, by penalised maximum likelihood.
+
+    `drawn` [grid] counts the observed errors at each point, `basis` is [grid, coefficients].
+    """
+    seen = np.flatnonzero(drawn)
+    likelihood = np.exp(-(((grid[seen, None] - grid) / noise) ** 2) / 2)  # [seen, grid]
+    counts = drawn[seen]
+
+    def cost(weights: FloatArray) -> tuple[float, FloatArray]:
+        log = basis @ weights
+        density = np.exp(log - log.max())
+        density /= density.sum()
+        evidence = likelihood @ density
+        surplus = density * ((counts / evidence) @ likelihood - counts.sum())
+        value = _PENALTY * float(weights @ weights) - float(counts @ np.log(evidence))
+        return value, 2 * _PENALTY * weights - surplus @ basis
+
+    weights: FloatArray = optimize.minimize(cost, start, jac=True, method="L-BFGS-B").x
+    return weights
+
+
+def _basis(values: FloatArray, knots: FloatArray) -> FloatArray:
+    """Natural cubic splines without the constant, [n, knots - 1]: linear beyond the outer knots."""
+    scale = max(float(knots[-1] - knots[0]), 1e-9)
+    x, at = (values - knots[0]) / scale, (knots - knots[0]) / scale
+    gaps = np.maximum(at[-1] - at, 1e-9)
+    cubes = np.maximum(x[:, None] - at, 0) ** 3
+    slopes = (cubes[:, :-1] - cubes[:, -1:]) / gaps[:-1]
+    return np.column_stack([x, slopes[:, :-1] - slopes[:, -1:]])
+
+
+# ---- in words ----------------------------------------------------------------------------------------------
+
+
+def _statements(space: SpaceNoise) -> tuple[str, ...]:
+    found, seed = space.components, space.components.seed_std
+    if math.isnan(seed.value):
+        return ()
+    sentences = [
+        f"{space.name}: the seed alone moves a model's error by {in_words(seed)} points (standard deviation "
+        f"of {found.models} models, {found.runs} runs)."
+    ]
+    if not math.isnan(space.reliability.value):
+        observed, corrected = (
+            float(np.subtract(*np.quantile(x, [0.75, 0.25]))) for x in (space.errors, space.corrected)
+        )
+        sentences.append(
+            f"{space.name}: noise is {in_words(space.population_noise, 100, 0)} % of the variance among the "
+            f"errors of all {len(space.errors)} models. The middle half of them spans {observed:.2f} points "
+            f"as observed, {corrected:.2f} corrected for noise."
+        )
+    if space.best is not None and not math.isnan(space.best.expected.value):
+        sentences.append(
+            f"{space.name}: the best model was observed at {space.best.observed:.2f} %; with other seeds "
+            f"{in_words(space.best.expected)} % is to be expected of it, so {space.best.luck:.2f} points of "
+            "its lead are luck."
+        )
+    return tuple(sentences)

@@ -1,0 +1,111 @@
+"""Flops, parameters and activations against each other and against the measured times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, StrMethodFormatter
+
+from designspace.analysis.costs import NARROW, TIMES, Correlation, CostAnalysis
+from designspace.analysis.parameters import COSTS
+from designspace.analysis.ranking import in_words
+from designspace.report.style import color, figure_style
+
+GREY = "#555555"
+LABELS = {
+    "flops": "flops [millions]",
+    "params": "parameters [millions]",
+    "acts": "activations [millions]",
+    TIMES[0]: "training time [ms an image]",
+    TIMES[1]: "inference time\n[s a pass over the validation images]",
+}
+SCALES = {"flops": 1e-6, "params": 1e-6, "acts": 1e-6, TIMES[0]: 1e3, TIMES[1]: 1.0}
+
+
+def cost_figure(costs: CostAnalysis) -> Figure:
+    """Costs against costs, then a row for each time that was measured, which ends with its correlations."""
+    times = [time for time in TIMES if costs.models[time].notna().any()]
+    rows = [[(COSTS[0], COSTS[1]), (COSTS[0], COSTS[2]), (COSTS[1], COSTS[2])]]
+    rows += [[(cost, time) for cost in COSTS] for time in times]
+    with figure_style():
+        figure = Figure(figsize=(11.5, 2.6 * len(rows) + 0.9), layout="constrained")
+        figure.suptitle(_caption(costs, bool(times)), fontsize=9)
+        grid = figure.subplots(len(rows), 4, squeeze=False, width_ratios=(1, 1, 1, 0.9))
+        for row, pairs in zip(grid, rows, strict=True):
+            for axes, (x, y) in zip(row, pairs, strict=False):
+                _draw_pair(axes, costs, x, y)
+        grid[0, 3].set_axis_off()
+        _draw_legend(grid[0, 3], costs)
+        for row, time in zip(grid[1:], times, strict=True):
+            _draw_correlations(row[3], costs, time)
+        return figure
+
+
+def _caption(costs: CostAnalysis, timed: bool) -> str:
+    caption = (
+        "each point a model; ρ: Spearman's rank correlation within spaces; brackets, bars: 95 % bootstrap"
+    )
+    if timed and costs.device is not None:
+        caption += f"\ntimes of finished models on {costs.device}, disturbed by whatever else ran there"
+    return "\n".join([caption, *costs.notes])
+
+
+def _draw_pair(axes: Axes, costs: CostAnalysis, x: str, y: str) -> None:
+    for index, space in enumerate(costs.spaces):
+        models = costs.models[costs.models["space"] == space.name]
+        axes.scatter(models[x] * SCALES[x], models[y] * SCALES[y], s=7, color=color(index), alpha=0.55, lw=0)
+    axes.set_xlabel(LABELS[x], fontsize=8)
+    axes.set_ylabel(LABELS[y], fontsize=8)
+    axes.tick_params(labelsize=8)
+    for which in (x, y):
+        _use_log(axes, "x" if which == x else "y", costs.models[which].dropna().tolist())
+    found = costs.within.of(x, y)
+    axes.set_title("" if found is None else f"ρ = {in_words(found.spearman)}, {found.n} models", fontsize=8)
+
+
+def _use_log(axes: Axes, which: str, values: Sequence[float]) -> None:
+    """Logarithmic, unless the values are held within a narrow window or there are none."""
+    if not values or min(values) <= 0 or max(values) < NARROW * min(values):
+        return
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    wide = max(values) > 100 * min(values)
+    axis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_locator(NullLocator() if not wide else LogLocator(subs=(2.0, 5.0)))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _draw_legend(axes: Axes, costs: CostAnalysis) -> None:
+    for index, space in enumerate(costs.spaces):
+        n = int((costs.models["space"] == space.name).sum())
+        axes.scatter([], [], s=22, color=color(index), label=f"{space.name}  {n} models")
+    if costs.spaces:
+        axes.legend(loc="center left", fontsize=8)
+
+
+def _draw_correlations(axes: Axes, costs: CostAnalysis, time: str) -> None:
+    """Rank correlation of each cost with the time: every space, and all pooled within spaces."""
+    spread = 0.5 / max(1, len(costs.spaces))
+    for place, cost in enumerate(COSTS):
+        for index, space in enumerate(costs.spaces):
+            at = place - 0.12 - spread * (len(costs.spaces) - 1 - index)
+            _draw_estimate(axes, space.of(cost, time), at, color(index), 3.0)
+        _draw_estimate(axes, costs.within.of(cost, time), place + 0.1, "black", 5.5)
+    axes.axvline(0, color=GREY, lw=0.8)
+    axes.set(xlim=(-1, 1), ylim=(len(COSTS) - 0.7, -0.7))
+    axes.set_yticks(range(len(COSTS)), [LABELS[cost].split(" [")[0] for cost in COSTS], fontsize=8)
+    axes.tick_params(labelsize=8, length=0)
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel("rank correlation ρ with the time", fontsize=8)
+    axes.set_title("black: all, within spaces", fontsize=8)
+
+
+def _draw_estimate(axes: Axes, found: Correlation | None, at: float, paint: str, size: float) -> None:
+    if found is None:
+        return
+    interval = found.spearman.interval
+    axes.plot([interval.low, interval.high], [at, at], color=paint, lw=size / 3)
+    axes.plot([found.spearman.value], [at], "o", color=paint, ms=size)

@@ -1,0 +1,214 @@
+"""One self-contained page of a study: words, figures, charts to explore, every model, how it was made.
+
+The page asks for nothing: pictures are data, Plotly and the page's own script are part of it, and its
+content security policy allows neither requests nor any script but these two.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from designspace.analysis.study import SpaceAnalysis, StudyAnalysis
+from designspace.paths import replacing
+from designspace.report.about import About
+from designspace.report.embed import embed_picture, embed_table
+from designspace.report.model_data import page_data
+from designspace.report.style import color, without_error
+
+CHARTS = {
+    "edf": "Error distributions",
+    "parameters": "Error against any parameter",
+    "costs": "Complexity and time",
+}
+SCRIPTS = ("core.js", "card.js", "charts.js", "table.js", "main.js")  # in this order
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of the page. Its files are in the folder of the report already."""
+
+    id: str  # of letters, digits and dashes; part of the page's address
+    title: str
+    text: str = ""  # plain text; an empty line starts a paragraph
+    figures: tuple[str, ...] = ()  # file names without suffix
+    tables: tuple[str, ...] = ()  # names of CSV files
+    chart: str = ""  # one of CHARTS: drawn on the screen in place of the figures named after it, as `edf` and
+    # `parameters_regnetx`, which are folded there, and printed
+
+
+def write_report(
+    study: StudyAnalysis,
+    sections: Sequence[Section],
+    folder: Path,
+    about: About,
+    *,
+    summary: Sequence[str] = (),
+    cautions: Sequence[str] = (),
+) -> Path:
+    """Write `report.html` into the folder: whole or not at all, the same for the same input.
+
+    Summary and cautions are paragraphs of plain text, shown on top of the page. A chart that no section
+    claims gets one of its own: the distributions in front of all others, the rest behind.
+    """
+    page = _page(study, _with_charts(sections), folder, about, summary, cautions)
+    path = folder / "report.html"
+    with replacing(path) as temporary:
+        temporary.write_text(page, encoding="utf-8", newline="\n")
+    return path
+
+
+def _with_charts(sections: Sequence[Section]) -> list[Section]:
+    claimed = [section.chart for section in sections if section.chart]
+    assert len(set(claimed)) == len(claimed), f"a chart is drawn once, but got {claimed}"
+    assert set(claimed) <= set(CHARTS), f"charts are {list(CHARTS)}, but got {claimed}"
+    assert len({section.id for section in sections}) == len(sections), "section ids must differ"
+    free = {
+        name: Section(f"chart-{name}", title, chart=name)
+        for name, title in CHARTS.items()
+        if name not in claimed
+    }
+    first = [free.pop("edf")] if "edf" in free else []
+    return [*first, *sections, *free.values()]
+
+
+def _page(
+    study: StudyAnalysis,
+    sections: Sequence[Section],
+    folder: Path,
+    about: About,
+    summary: Sequence[str],
+    cautions: Sequence[str],
+) -> str:
+    scripts = (_plotly(), _own_script())
+    shared, own = _split_configs(about.configs)
+    page: str = _template().render(
+        title=f"{about.study}: design spaces compared",
+        policy=_content_policy(scripts),
+        css=Markup(_asset("page.css")),
+        plotly=Markup(scripts[0]),
+        script=Markup(scripts[1]),
+        data=Markup(page_data(study)),
+        summary=summary,
+        cautions=cautions,
+        spaces=[_summary_row(space, index) for index, space in enumerate(study.spaces)],
+        sections=[_section(section, folder) for section in sections],
+        about=about,
+        models=sum(len(space.runs) for space in study.spaces),
+        shared_config=_yaml(shared),
+        own_configs={name: _yaml(config) for name, config in own.items()},
+    )
+    return page
+
+
+def _template() -> Any:
+    environment = Environment(
+        loader=FunctionLoader(_asset),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html")
+
+
+def _asset(name: str) -> str:
+    return files("designspace.report").joinpath("page", name).read_text(encoding="utf-8")
+
+
+def _plotly() -> str:
+    from plotly.offline import get_plotlyjs  # slow to import
+
+    return str(get_plotlyjs())
+
+
+def _own_script() -> str:
+    return "(() => {\n'use strict';\n" + "\n".join(map(_asset, SCRIPTS)) + "})();\n"
+
+
+def _content_policy(scripts: Sequence[str]) -> str:
+    """No request of any kind, no script but these; styles are free, as Plotly writes its own."""
+    for script in scripts:
+        assert re.search("</script|<!--", script, re.IGNORECASE) is None, "would end its element"
+    hashes = [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode("ascii") for s in scripts]
+    allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _summary_row(space: SpaceAnalysis, index: int) -> dict[str, str]:
+    summary = space.summary
+    mean, median = summary.mean_interval, summary.median_interval
+    return {
+        "name": space.name,
+        "color": color(index),
+        "n": str(summary.counts.n),
+        "min": _percent(summary.min),
+        "mean": _percent(summary.mean),
+        "mean_interval": f"{_percent(mean.low)} to {_percent(mean.high)}",
+        "median": _percent(summary.median),
+        "median_interval": f"{_percent(median.low)} to {_percent(median.high)}",
+        "left_out": without_error(summary.counts).strip("()") or "none",
+    }
+
+
+def _percent(value: float) -> str:
+    return "–" if value != value else f"{value:.2f}"
+
+
+def _section(section: Section, folder: Path) -> dict[str, Any]:
+    replaced = [stem for stem in section.figures if section.chart and stem.split("_")[0] == section.chart]
+    return {
+        "id": section.id,
+        "title": section.title,
+        "paragraphs": [part for part in section.text.split("\n\n") if part.strip()],
+        "pictures": [embed_picture(folder, stem) for stem in section.figures if stem not in replaced],
+        "replaced": [embed_picture(folder, stem) for stem in replaced],
+        "tables": [embed_table(folder, name) for name in section.tables],
+        "chart": section.chart,
+    }
+
+
+def _split_configs(configs: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What all spaces have in common, and for each space the rest."""
+    if len(configs) < 2:
+        return {}, dict(configs)
+    shared = reduce(_common, configs.values())
+    return dict(shared), {name: _without(config, shared) for name, config in configs.items()}
+
+
+def _common(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    both: dict[str, Any] = {}
+    for key in one:
+        if key in other and one[key] == other[key]:
+            both[key] = one[key]
+        elif isinstance(one[key], Mapping) and isinstance(other.get(key), Mapping):
+            both[key] = _common(one[key], other[key])
+    return {key: value for key, value in both.items() if value != {}}
+
+
+def _without(config: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
+    rest: dict[str, Any] = {}
+    for key, value in config.items():
+        if key not in shared:
+            rest[key] = value
+        elif isinstance(value, Mapping) and value != shared[key]:
+            rest[key] = _without(value, shared[key])
+    return rest
+
+
+def _yaml(config: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True) if config else ""

@@ -1,0 +1,200 @@
+"""What an analysis shows, topic by topic: words, figures and tables of each, in the order of the report."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from designspace.analysis.compare import comparison_table, neighbours
+from designspace.analysis.costs import cost_table, lead_table
+from designspace.analysis.importance import importance_table
+from designspace.analysis.noise import corrected_table, noise_table
+from designspace.analysis.normalized import normalized_edf_table, normalized_table
+from designspace.analysis.random_search import random_search_table
+from designspace.analysis.ranking import ranking_table
+from designspace.analysis.sample_size import sample_size_table, separation_table
+from designspace.analysis.study import StudyAnalysis
+from designspace.analysis.tables import edf_table, fit_table, parameter_table, summary_table
+from designspace.report.compare_figure import comparison_figure, difference_figure
+from designspace.report.cost_figure import cost_figure
+from designspace.report.edf_figure import edf_figure
+from designspace.report.importance_figure import importance_figure, pairs_figure
+from designspace.report.noise_figure import noise_figure
+from designspace.report.normalized_figure import normalized_edf_figure
+from designspace.report.parameter_figures import fit_figure, parameter_figure
+from designspace.report.random_search_figure import random_search_figure
+from designspace.report.ranking_figure import ranking_figure
+from designspace.report.sample_size_figure import sample_size_figure
+from designspace.report.width_figure import width_figure
+
+Draw = Callable[[], Figure]
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One question, and what answers it. Figures are drawn when they are asked for."""
+
+    id: str
+    title: str
+    text: str  # plain; an empty line starts a paragraph
+    figures: Mapping[str, Draw] = field(default_factory=dict)  # by file name without suffix
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)  # by file name
+    chart: str = ""  # of the report, drawn on the screen in place of the figures
+
+
+def summary(study: StudyAnalysis) -> list[str]:
+    """What was found, a paragraph each: every step from one space to the next."""
+    steps = neighbours(study.comparisons, [space.name for space in study.spaces])
+    return [step.sentence for step in steps]
+
+
+def cautions(study: StudyAnalysis) -> list[str]:
+    """What a reader must know before quoting an error."""
+    return list(study.noise.statements) or [
+        "No model was trained with more than one seed. Part of every error is the luck of its training, and "
+        "the best model of a population looks better than it is: compare spaces, not single networks."
+    ]
+
+
+def topics(study: StudyAnalysis) -> Iterator[Topic]:
+    """All topics of a study."""
+    yield Topic(
+        "errors",
+        "Error distributions",
+        "F(e) is the share of a space's models with an error below e: a curve further to the left is a "
+        "better space. Errors are top-1 percent on the validation split after the last epoch. The band "
+        "holds the whole curve of the space with 95 % confidence (Dvoretzky, Kiefer and Wolfowitz). Models "
+        "that diverged or failed count, and never reach an error.",
+        {"edf": lambda: edf_figure(study)},
+        {"summary.csv": summary_table(study), "edf.csv": edf_table(study)},
+        chart="edf",
+    )
+    names = [space.name for space in study.spaces]
+    steps = neighbours(study.comparisons, names)
+    yield Topic(
+        "comparisons",
+        "Is one space better than another?",
+        "Every pair of spaces: the difference of the mean errors, the probability that a random model of "
+        "the one has a lower error than one of the other, and tests that are corrected for the number of "
+        "pairs. Below, the difference of whole distributions for neighbouring spaces. All intervals cover "
+        "the choice of the models; what the seed of a training adds is part of each model's error.",
+        {
+            "comparison": lambda: comparison_figure(study.comparisons, names),
+            "edf_difference": lambda: difference_figure(steps, study.window),
+        },
+        {"comparison.csv": comparison_table(study.comparisons)},
+    )
+    yield Topic(
+        "normalised",
+        "At equal complexity",
+        "Spaces differ in the parameters and activations of their models even at equal flops. Here the "
+        "models are weighted so that a measure of complexity is spread alike in all spaces, over the range "
+        "that they share.",
+        {"normalized": lambda: normalized_edf_figure(study.normalized, study.window)},
+        {
+            "normalized.csv": normalized_table(study.normalized),
+            "normalized_edf.csv": normalized_edf_table(study.normalized),
+        },
+    )
+    curves = [space.subsamples for space in study.spaces]
+    yield Topic(
+        "enough",
+        "How many models are enough",
+        "How far the distribution of m models is from that of all that were trained, how wide the "
+        "intervals of mean and median are with m models, and how many models of each of two spaces a "
+        "Mann-Whitney test at 5 % would need to tell them apart with a power of 80 %.",
+        {"sample_size": lambda: sample_size_figure(curves, study.separations)},
+        {"sample_size.csv": sample_size_table(curves), "separation.csv": separation_table(study.separations)},
+    )
+    searches = [space.search for space in study.spaces]
+    yield Topic(
+        "search",
+        "Random search",
+        "The least error to be expected from m models drawn at random from a space, each trained once: "
+        "what a search with this budget would find. A model without an error counts with 100 %.",
+        {"random_search": lambda: random_search_figure(searches)},
+        {"random_search.csv": random_search_table(searches)},
+    )
+    yield from _parameters(study)
+    yield Topic(
+        "widths",
+        "Quantized linear widths",
+        "The widths of good networks grow about linearly with the block. e_fit says how far a network's "
+        "widths are from the closest quantized linear rule w_j = w0 wm^[s_j]: 0 for a RegNet.",
+        {"widths": lambda: width_figure(study), "fit": lambda: fit_figure(study)},
+        {"fits.csv": fit_table(study)},
+    )
+
+    yield Topic(
+        "complexity",
+        "Complexity and time",
+        _paragraphs(
+            "Flops, parameters and activations against each other and against the time that training and "
+            "validation took. Models were timed as they were trained, beside others: ranks are safer than "
+            "seconds.",
+            *study.costs.statements,
+            *study.costs.notes,
+        ),
+        {"costs": lambda: cost_figure(study.costs)},
+        {"costs.csv": cost_table(study.costs), "costs_lead.csv": lead_table(study.costs)},
+        chart="costs",
+    )
+    yield Topic(
+        "ranking",
+        "Does brief training rank well?",
+        _paragraphs(
+            "Rank correlation of the error after each epoch with the error after the last, and with that of "
+            "a longer training where there is one (`extended_epochs`).",
+            *study.ranking.statements,
+            *study.ranking.notes,
+        ),
+        {"ranking": lambda: ranking_figure(study.ranking)},
+        {"ranking.csv": ranking_table(study.ranking)},
+    )
+    yield Topic(
+        "noise",
+        "How much is luck?",
+        _paragraphs(
+            "Some models may be trained again with other seeds (`repeats`). What the seed moves is noise: it "
+            "widens every error distribution, and makes the best model of one run look better than it is.",
+            *study.noise.statements,
+            *study.noise.notes,
+        ),
+        {"noise": lambda: noise_figure(study.noise)},
+        {"noise.csv": noise_table(study.noise), "corrected.csv": corrected_table(study.noise)},
+    )
+
+
+def _paragraphs(*texts: str) -> str:
+    return "\n\n".join(texts)
+
+
+def _parameters(study: StudyAnalysis) -> Iterator[Topic]:
+    shown = {space.name: space.importance.most_important() for space in study.spaces}
+    found = [space.importance for space in study.spaces]
+    figures: dict[str, Draw] = {"importance": lambda: importance_figure(found)}
+    for index, space in enumerate(study.spaces):
+        name = file_name(space.name)
+        figures[f"parameters_{name}"] = lambda space=space, index=index: parameter_figure(space, index)  # type: ignore[misc]
+        if len(shown[space.name]) > 1:
+            figures[f"pairs_{name}"] = lambda space=space: pairs_figure(space, shown[space.name])  # type: ignore[misc]
+    yield Topic(
+        "parameters",
+        "Which parameters matter",
+        "Importance is the share of the variance of the errors' ranks that lies between groups of models "
+        "with similar values of a parameter, corrected for chance: association, not effect, because within "
+        "a budget a deep network must be narrow. The ranges are those of the paper's bootstrap: the "
+        "parameters of the best of a random quarter of the models, 2.5 to 97.5 percentile.",
+        figures,
+        {"parameters.csv": parameter_table(study), "importance.csv": importance_table(found)},
+        chart="parameters",
+    )
+
+
+def file_name(name: str) -> str:
+    """A space's name with everything but letters, digits, dot, dash and underscore replaced."""
+    return re.sub(r"[^\w.-]", "_", name)
