@@ -102,7 +102,7 @@ class Comparison:
         a, b = self.first, self.second
         if min(self.counts_first.done, self.counts_second.done) < FEWEST:
             return (
-                f"{a} and {b} cannot be compared yet: {self.counts_first.done} and "
+                f"{a} and {b} cannot be compared: {self.counts_first.done} and "
                 f"{self.counts_second.done} of their models have an error."
             )
         if self.verdict == "second":

@@ -20,7 +20,16 @@ from designspace.analysis.ranking import RankingAnalysis, rank_models
 from designspace.analysis.runs import StudyRuns, check_runs, count_statuses, finished_errors
 from designspace.analysis.sample_size import Separation, SubsampleCurve, separations, subsample_curve
 from designspace.analysis.summary import Summary, summarize
-from designspace.analysis.width_fit import LineFit, WidthFits, fit_line, fit_widths
+from designspace.analysis.width_fit import (
+    Extremes,
+    LineFit,
+    MeanFit,
+    WidthFits,
+    extremes,
+    fit_line,
+    fit_widths,
+    mean_fit,
+)
 from designspace.architecture import FloatArray, IntArray
 from designspace.spaces.quantized_linear import quantized_linear_widths
 
@@ -58,6 +67,8 @@ class SpaceAnalysis:
     nearest: WidthFits  # [n]
     floor: WidthFits  # [n]
     mean_e_fit: float  # over all n sampled networks (nearest)
+    mean_fit: MeanFit  # the same with its interval
+    extremes: Extremes  # the best and the worst networks
     top: tuple[WidthProfile, ...]  # the best models, at most TOP
     line: LineFit  # through the widths of those
 
@@ -140,6 +151,8 @@ def _analyze_space(
         nearest=nearest,
         floor=floor,
         mean_e_fit=float(nearest.e_fit.mean()),
+        mean_fit=mean_fit(name, nearest.e_fit, rng=rng),
+        extremes=extremes(runs, nearest),
         top=tuple(_profile(runs, nearest, int(row)) for row in np.asarray(top.index)),
         line=fit_line(top["depths"], top["widths"]),
     )

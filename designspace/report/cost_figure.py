@@ -14,6 +14,7 @@ from designspace.analysis.ranking import in_words
 from designspace.report.style import color, figure_style
 
 GREY = "#555555"
+MANY = 1_000  # models, from which on the points of an SVG are an image: each is drawn in nine panels
 LABELS = {
     "flops": "flops [millions]",
     "params": "parameters [millions]",
@@ -55,7 +56,10 @@ def _caption(costs: CostAnalysis, timed: bool) -> str:
 def _draw_pair(axes: Axes, costs: CostAnalysis, x: str, y: str) -> None:
     for index, space in enumerate(costs.spaces):
         models = costs.models[costs.models["space"] == space.name]
-        axes.scatter(models[x] * SCALES[x], models[y] * SCALES[y], s=7, color=color(index), alpha=0.55, lw=0)
+        points = axes.scatter(
+            models[x] * SCALES[x], models[y] * SCALES[y], s=7, color=color(index), alpha=0.55, lw=0
+        )
+        points.set_rasterized(len(costs.models) > MANY)
     axes.set_xlabel(LABELS[x], fontsize=8)
     axes.set_ylabel(LABELS[y], fontsize=8)
     axes.tick_params(labelsize=8)

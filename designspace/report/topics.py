@@ -19,17 +19,18 @@ from designspace.analysis.ranking import ranking_table
 from designspace.analysis.sample_size import sample_size_table, separation_table
 from designspace.analysis.study import StudyAnalysis
 from designspace.analysis.tables import edf_table, fit_table, parameter_table, summary_table
+from designspace.analysis.width_fit import mean_fit_table
 from designspace.report.compare_figure import comparison_figure, difference_figure
 from designspace.report.cost_figure import cost_figure
 from designspace.report.edf_figure import edf_figure
 from designspace.report.importance_figure import importance_figure, pairs_figure
 from designspace.report.noise_figure import noise_figure
 from designspace.report.normalized_figure import normalized_edf_figure
-from designspace.report.parameter_figures import fit_figure, parameter_figure
+from designspace.report.parameter_figures import fit_figure, mean_fit_figure, parameter_figure
 from designspace.report.random_search_figure import random_search_figure
 from designspace.report.ranking_figure import ranking_figure
 from designspace.report.sample_size_figure import sample_size_figure
-from designspace.report.width_figure import width_figure
+from designspace.report.width_figure import good_and_bad_figure, width_figure
 
 Draw = Callable[[], Figure]
 
@@ -125,8 +126,16 @@ def topics(study: StudyAnalysis) -> Iterator[Topic]:
         "Quantized linear widths",
         "The widths of good networks grow about linearly with the block. e_fit says how far a network's "
         "widths are from the closest quantized linear rule w_j = w0 wm^[s_j]: 0 for a RegNet.",
-        {"widths": lambda: width_figure(study), "fit": lambda: fit_figure(study)},
-        {"fits.csv": fit_table(study)},
+        {
+            "good_and_bad": lambda: good_and_bad_figure([space.extremes for space in study.spaces]),
+            "widths": lambda: width_figure(study),
+            "fit": lambda: fit_figure(study),
+            "mean_e_fit": lambda: mean_fit_figure([space.mean_fit for space in study.spaces]),
+        },
+        {
+            "fits.csv": fit_table(study),
+            "mean_e_fit.csv": mean_fit_table([space.mean_fit for space in study.spaces]),
+        },
     )
 
     yield Topic(
@@ -164,7 +173,7 @@ def topics(study: StudyAnalysis) -> Iterator[Topic]:
             *study.noise.statements,
             *study.noise.notes,
         ),
-        {"noise": lambda: noise_figure(study.noise)},
+        {"noise": lambda: noise_figure(study.noise, names)},
         {"noise.csv": noise_table(study.noise), "corrected.csv": corrected_table(study.noise)},
     )
 

@@ -5,7 +5,9 @@
 Populations are drawn from two spaces whose errors are 17 + gamma(2.5) and 17.3 + gamma(2.5, scale 1.3)
 percent, skewed as real ones are, so that the truth is known. With 2,000 repetitions, 94 to 96 % is what a
 true coverage of 95 % gives. DKW bands promise at least 95 %. The intervals of Student and Welch (SciPy),
-which the analysis does not use, are there to compare the bootstrap with.
+which the analysis does not use, are there to compare the bootstrap with. Fewer resamples than there
+(9,999 of one space, 1,999 of two) save time and cost a little coverage: of the mean at 100 models 93.4 and
+not 93.9 %.
 """
 
 from __future__ import annotations

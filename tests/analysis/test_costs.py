@@ -94,6 +94,36 @@ def test_the_interval_of_the_rank_correlation_covers() -> None:
     assert 88 <= held <= 99
 
 
+def test_intervals_are_those_of_literal_resampling() -> None:
+    """Also that of a lead, which is wider: three comparisons together hold with 95 %."""
+    n, draws, runs = 8, 20_000, timed("a", 8, noise=0.4)
+    rows = np.random.default_rng(9).integers(n, size=(draws, n))
+    acts, seconds, params = (
+        np.log(x.to_numpy()) for x in (runs["acts"], 1 / runs["images_per_second"], runs["params"])
+    )
+
+    def correlations(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        x, y = (z - z.mean(axis=1, keepdims=True) for z in (x, y))
+        return (x * y).sum(axis=1) / np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
+
+    costs = compare_costs(runs, rng=rng(), resamples=draws)
+    found = costs.within.of("acts", TRAIN)
+    assert found is not None
+    pearson = found.pearson.interval
+    expected = np.quantile(correlations(acts[rows], seconds[rows]), [0.025, 0.975])
+    assert (pearson.low, pearson.high) == pytest.approx(tuple(expected), abs=0.01)
+    ranks = {
+        name: stats.rankdata(x[rows], axis=1) for name, x in (("a", acts), ("s", seconds), ("p", params))
+    }
+    spearman = [np.abs(correlations(ranks[name], ranks["s"])) for name in "ap"]
+    (lead,) = [
+        lead for lead in costs.leads if (lead.time, lead.best, lead.other) == (TRAIN, "acts", "params")
+    ]
+    expected = np.quantile(spearman[0] - spearman[1], [0.05 / 6, 1 - 0.05 / 6])
+    interval = lead.difference.interval
+    assert (interval.low, interval.high) == pytest.approx(tuple(expected), abs=0.04)
+
+
 def test_times_of_one_device_and_of_finished_models_only() -> None:
     runs = timed("a", 30)
     runs.loc[:4, "device"] = "gpu"
@@ -104,6 +134,8 @@ def test_times_of_one_device_and_of_finished_models_only() -> None:
     assert costs.notes == ("times of 5 models measured on another device than cpu",)
     assert costs.models[TRAIN].notna().sum() == 23
     assert costs.models[INFERENCE].notna().sum() == 24
+    assert costs.models[INFERENCE][20] == runs["val_seconds"][20] / 4
+    assert costs.models[TRAIN][20] == 1 / runs["images_per_second"][20]
     found = costs.within.of("acts", "params") or costs.within.of("params", "acts")
     assert found is not None
     assert found.n == 30

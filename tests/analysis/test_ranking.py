@@ -102,7 +102,7 @@ def test_intervals_cover_the_correlations_of_the_population() -> None:
 def test_extended_training_and_what_trust_in_the_brief_error_costs() -> None:
     runs = two_spaces().assign(epochs=3)
     longer = runs[(runs["space"] == "a") & (runs.index < 30)].assign(epochs=30)
-    longer["error"] = np.arange(30.0)
+    longer["error"] = 10 + np.arange(30.0)
     longer.loc[3, ["status", "error"]] = ["diverged", np.nan]
     longer.loc[4, "epochs"] = 2  # not longer
     longer = pd.concat([longer, longer.tail(1).assign(model_id="stranger")])

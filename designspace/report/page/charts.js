@@ -214,8 +214,8 @@ const charts = {
 function drawnText(traces, top = Infinity) {
   const drawn = sum(traces.map((trace) => trace.x.length)), rest = count - drawn;
   const above = sum(traces.map((trace) => trace.y.filter((y) => y > top).length));
-  return `${drawn} models with both numbers` + (above ? `, ${above} of them above the upper edge` : '')
-    + (rest ? `; ${rest} without are left out.` : '.');
+  return `${whole(drawn)} models with both numbers` + (above ? `, ${whole(above)} of them above the upper edge` : '')
+    + (rest ? `; ${whole(rest)} without are left out.` : '.');
 }
 
 function startCharts() {

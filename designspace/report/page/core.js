@@ -48,6 +48,7 @@ function short(value, digits = 3) {
   return String(Number(value.toPrecision(digits)));
 }
 
+const whole = (value) => value.toLocaleString('en');
 const percent = (value) => (value === null ? '–' : `${value.toFixed(2)} %`);
 
 // One number where all stages share it, else one a stage.

@@ -100,8 +100,9 @@ function startTable(host) {
     columns.forEach((column, k) => headers[k].setAttribute('aria-sort',
       column !== state.column ? 'none' : state.direction > 0 ? 'ascending' : 'descending'));
     found.textContent = shown.length
-      ? `Rows ${first + 1} to ${first + shown.length} of ${rows.length}` + (rows.length < count ? `, out of ${count}` : '')
-      : `No model of ${count} fits`;
+      ? `Rows ${whole(first + 1)} to ${whole(first + shown.length)} of ${whole(rows.length)}`
+        + (rows.length < count ? `, out of ${whole(count)}` : '')
+      : `No model of ${whole(count)} fits`;
     previous.disabled = first === 0;
     next.disabled = first + PAGE_ROWS >= rows.length;
   }
