@@ -32,6 +32,8 @@ Stuck = Callable[[Any], bool]
 STARTS = 5  # tries to get a worker going
 SERVER_TRIES, SERVER_SECONDS = 20, 0.1  # to reach a fork server that has just died
 THREAD_SECONDS = 5.0  # that an executor's thread gets to end
+EXIT_SECONDS = 1.0  # that a dead process gets to be reported
+UNKNOWN_EXIT = 255  # multiprocessing's exit code for a child of a fork server that is gone
 STUCK_SECONDS = 2.0  # between two looks for workers that hang
 
 
@@ -148,7 +150,12 @@ class ProcessPool:
                     queue.appendleft(item)
                     continue
                 except (BrokenProcessPool, TimeoutError):
+                    terminated = future not in hanging and worker.was_terminated()
                     worker.replace()
+                    if terminated:  # as when a batch system ends this task; not the item's fault
+                        idle.append(worker)
+                        queue.appendleft(item)
+                        continue
                     failure = HUNG if future in hanging else DIED
                     outcome = Outcome(item, started, (_now() - started).total_seconds(), failure=failure)
                 idle.append(worker)
@@ -207,6 +214,12 @@ class _Worker:
         for process in self._processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, number)
+
+    def was_terminated(self) -> bool:
+        """Whether the process ended by SIGTERM, or with the fork server, so that nobody knows how."""
+        for process in (processes := self._processes()):
+            process.join(EXIT_SECONDS)
+        return any(process.exitcode in (-signal.SIGTERM, UNKNOWN_EXIT) for process in processes)
 
     def _processes(self) -> list[Any]:
         return list((self._executor._processes or {}).values())

@@ -189,3 +189,16 @@ def test_a_signal_before_the_worker_is_ready_is_not_lost(tmp_path):
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
         signal.sigtimedwait({interrupt.SIGNAL}, 0)
     assert done.stdout == "True\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_worker_that_was_terminated_is_not_the_items_fault(tmp_path, number):
+    item = (number, str(tmp_path / "marker"))
+    with ProcessPool(work.kill_once_setup, environments=[{}]) as pool:
+        (outcome,) = pool.run(deque([item]))
+    if (
+        number == signal.SIGTERM
+    ):  # as by a batch system that ends the task: tried again, and nobody hears of it
+        assert (outcome.value, outcome.failure) == ("survived", None)
+    else:
+        assert outcome.failure.kind == "worker_died"
