@@ -1,0 +1,86 @@
+"""How long the report of a study takes, and how large it is: a table.
+
+python scripts/benchmark/report.py --models 600 3000
+
+The models are those of a study, repeated under new ids, their errors moved a little so that no two points are
+the same. Nothing of it is kept. `analysis` computes all numbers, `files` draws and writes all figures and
+tables and the report; `report` is the page alone. Seconds on the clock, and in brackets on the processor.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+
+from designspace.analysis.study import StudyAnalysis, analyze
+from designspace.paths import find_study
+from designspace.report.about import about_study
+from designspace.report.html import Section, write_report
+from designspace.report.topics import cautions, summary, topics
+from designspace.report.write import write_analysis
+from designspace.stages.collect import study_runs
+
+Result = TypeVar("Result")
+
+
+def repeated(runs: pd.DataFrame, models: int, rng: np.random.Generator) -> pd.DataFrame:
+    """As many models, spread evenly over the spaces."""
+    spaces = [space for _, space in runs.groupby("space")]
+    sizes = [len(part) for part in np.array_split(np.arange(models), len(spaces))]
+    parts = [
+        space.iloc[np.arange(size) % len(space)].assign(model_id=[f"{i:016x}" for i in range(size)])
+        for space, size in zip(spaces, sizes, strict=True)
+    ]
+    table = pd.concat(parts, ignore_index=True)
+    moved = table["error"] + rng.normal(0, 0.2, models)
+    return table.assign(error=moved.clip(0, 100).round(3))
+
+
+def timed(function: Callable[[], Result]) -> tuple[Result, str]:
+    """The result, and the seconds that it took."""
+    clock, processor = time.perf_counter(), time.process_time()
+    result = function()
+    return result, f"{time.perf_counter() - clock:.1f} ({time.process_time() - processor:.1f})"
+
+
+def report(study: StudyAnalysis, folder: Path) -> Path:
+    """The page of figures and tables that are there."""
+    sections = [
+        Section(topic.id, topic.title, topic.text, tuple(topic.figures), tuple(topic.tables), topic.chart)
+        for topic in topics(study)
+    ]
+    about = about_study(study, {}, name="benchmark")
+    return write_report(study, sections, folder, about, summary=summary(study), cautions=cautions(study))
+
+
+def measure(runs: pd.DataFrame) -> dict[str, str]:
+    """One line of the table."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "analysis"
+        study, analysis = timed(lambda: analyze(runs))
+        _, files = timed(lambda: write_analysis(study, folder))
+        path, page = timed(lambda: report(study, folder))
+        size = f"{path.stat().st_size / 1e6:.1f}"
+    return {"models": str(len(runs)), "analysis": analysis, "files": files, "report": page, "MB": size}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--models", type=int, nargs="+", default=[600, 3000])
+    parser.add_argument("--output-root", default="results")
+    parser.add_argument("--study", default="laptop_six_spaces")
+    arguments = parser.parse_args()
+    runs = study_runs(find_study(arguments.output_root, arguments.study)).runs
+    rows = [measure(repeated(runs, models, np.random.default_rng(0))) for models in arguments.models]
+    print(pd.DataFrame(rows).to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()
