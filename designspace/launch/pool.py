@@ -32,7 +32,6 @@ Stuck = Callable[[Any], bool]
 STARTS = 5  # tries to get a worker going
 SERVER_TRIES, SERVER_SECONDS = 20, 0.1  # to reach a fork server that has just died
 THREAD_SECONDS = 5.0  # that an executor's thread gets to end
-EXIT_SECONDS = 1.0  # that a dead process gets to be reported
 UNKNOWN_EXIT = 255  # multiprocessing's exit code for a child of a fork server that is gone
 STUCK_SECONDS = 2.0  # between two looks for workers that hang
 
@@ -217,9 +216,12 @@ class _Worker:
 
     def was_terminated(self) -> bool:
         """Whether the process ended by SIGTERM, or with the fork server, so that nobody knows how."""
-        for process in (processes := self._processes()):
-            process.join(EXIT_SECONDS)
-        return any(process.exitcode in (-signal.SIGTERM, UNKNOWN_EXIT) for process in processes)
+        thread: Any = self._executor._executor_manager_thread
+        if (
+            thread is not None
+        ):  # it waits for the process; of two that wait, one would not be told how it ended
+            thread.join(THREAD_SECONDS)
+        return any(process.exitcode in (-signal.SIGTERM, UNKNOWN_EXIT) for process in self._processes())
 
     def _processes(self) -> list[Any]:
         return list((self._executor._processes or {}).values())

@@ -84,6 +84,7 @@ def test_names_with_markup_stay_text(runs: pd.DataFrame, tmp_path: Path) -> None
     )
     elements = Elements(path.read_text(encoding="utf-8"))
     assert [tag for tag, _ in elements.found].count("script") == 3  # the data, Plotly, the page's own
+    assert not set(elements.texts["script"][0]) & set("<>&")  # none of it can end the element
     assert json.loads(elements.texts["script"][0])["spaces"][0]["name"] == EVIL
     assert elements.texts["h1"] == [EVIL]
     assert EVIL in elements.texts["h2"]
