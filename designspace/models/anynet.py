@@ -10,6 +10,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from designspace.architecture import BLOCKS, SE_RATIO, Architecture
 from designspace.complexity import STAGE_STRIDE
@@ -160,7 +161,7 @@ def _block(block: str, w_in: int, w: int, v: int, g: int, stride: int) -> nn.Mod
 
 def _conv_norm(w_in: int, w: int, *, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
     conv = _Conv2d(w_in, w, kernel, stride, padding=kernel // 2, groups=groups, bias=False)
-    return nn.Sequential(conv, nn.BatchNorm2d(w))
+    return nn.Sequential(conv, _BatchNorm2d(w))
 
 
 def _conv_norm_relu(w_in: int, w: int, *, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
@@ -175,3 +176,18 @@ class _Conv2d(nn.Conv2d):
 class _Linear(nn.Linear):
     def reset_parameters(self) -> None:
         """Nothing, as above."""
+
+
+class _BatchNorm2d(nn.BatchNorm2d):
+    def forward(self, x: Tensor) -> Tensor:
+        """The same, but batches are not counted: a kernel a step, needed for cumulative averages alone."""
+        return functional.batch_norm(
+            x,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training,
+            self.momentum or 0.0,
+            self.eps,
+        )
