@@ -84,12 +84,14 @@ class InMemoryImages(ImageData):
         order = torch.randperm(n, generator=generator)
         flipped = torch.rand(n, generator=generator) < (0.5 if self.flip else 0.0)
         corners = torch.randint(2 * self.crop_padding + 1, (2, n), generator=generator)  # rows, columns
+        # The whole epoch at once, so that no step waits for a transfer.
+        order, flipped, corners = (drawn.to(self.device) for drawn in (order, flipped, corners))
         images, labels = self._train
         for step in range(start_step, self.steps_per_epoch(batch_size)):
             part = slice(step * batch_size, (step + 1) * batch_size)
-            rows = self._to_device(order[part])
+            rows = order[part]
             pixels = self._crop(images, rows, corners[:, part])
-            pixels = _flip(pixels, self._to_device(flipped[part].nonzero().flatten()))
+            pixels = torch.where(flipped[part, None, None, None], pixels.flip(3), pixels)
             yield self._standardise(pixels), labels.index_select(0, rows)
 
     def val_batches(self, batch_size: int) -> Iterator[Batch]:
@@ -98,16 +100,13 @@ class InMemoryImages(ImageData):
             part = slice(start, start + batch_size)
             yield self._standardise(images[part]), labels[part]
 
-    def _to_device(self, values: Tensor) -> Tensor:
-        return values.to(self.device, non_blocking=True)
-
     def _crop(self, images: Tensor, rows: Tensor, corners: Tensor) -> Tensor:
         """A window of r x r pixels of each image; the corners [2, b] count from the padded image's."""
         if not self.crop_padding:
             return images.index_select(0, rows)
         r = self.resolution
         windows = images.unfold(2, r, 1).unfold(3, r, 1).permute(0, 2, 3, 1, 4, 5)  # a view
-        top, left = self._to_device(corners)
+        top, left = corners
         return windows[rows, top, left]
 
     def _standardise(self, pixels: Tensor) -> Tensor:
@@ -121,11 +120,6 @@ class InMemoryImages(ImageData):
         for channel in range(3):
             images[:, channel] = values[:, channel % values.shape[1]]
         return images
-
-
-def _flip(images: Tensor, rows: Tensor) -> Tensor:
-    """Mirror the images of the given rows left to right."""
-    return images.index_copy_(0, rows, images.index_select(0, rows).flip(3))
 
 
 def at_resolution(images: Tensor, resolution: int, max_margin: int = 4) -> Tensor:
