@@ -22,6 +22,7 @@ from designspace.paths import SpaceFolder, replacing
 from designspace.records import read_models, write_table
 from designspace.sampling import Population, sample
 from designspace.spaces.load import Space
+from designspace.training.settings import TrainSettings
 from designspace.versions import git_commit, versions
 
 log = logging.getLogger(__name__)
@@ -106,6 +107,7 @@ def check_unchanged(folder: SpaceFolder, settings: dict[str, Any]) -> None:
     if not folder.config.exists():
         return
     there, now = ({k: s.get(k) for k in POPULATION_SECTIONS} for s in (read_settings(folder), settings))
+    there["train"] = asdict(TrainSettings()) | (there["train"] or {})  # settings that came later
     free = FREE_KEYS if settings["data"]["name"] == "image_folder" else (*FREE_KEYS, "data.root")
     changed = [f"{k} ({old} there, {new} now)" for k, old, new in differences(there, now) if k not in free]
     if changed:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import statistics
 import time
@@ -17,6 +16,7 @@ from torch.nn import functional
 from designspace.data.images import ImageData
 from designspace.records import Epoch
 from designspace.training.checkpoint import Checkpointer, State
+from designspace.training.graph import GraphedStep, Step
 from designspace.training.settings import TrainSettings
 
 WARM_STEPS, TIMED_STEPS = 2, 4  # of an estimate
@@ -57,6 +57,9 @@ def train(
     steps = data.steps_per_epoch(settings.batch_size)
     at = _Position.resume(checkpointer, network, optimizer, steps, device)
     history = at.history
+    iterate: Step = partial(train_step, network, optimizer, settings, micro_batches)
+    if settings.cuda_graphs:
+        iterate = GraphedStep(iterate, optimizer, device)
     for epoch in range(at.epoch, settings.epochs):
         start = time.perf_counter()
         network.train()
@@ -65,7 +68,7 @@ def train(
         )
         for step, (images, labels) in enumerate(batches, start=at.step):
             set_lr(optimizer, learning_rate(settings, epoch * steps + step, steps))
-            at.losses[step] = train_step(network, optimizer, images, labels, settings, micro_batches)
+            at.losses[step] = iterate(images, labels)
             on_step()
             if checkpointer is not None and step + 1 < steps:
                 seconds = at.seconds + time.perf_counter() - start
@@ -130,12 +133,13 @@ class _Position:
 def train_step(
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
+    settings: TrainSettings,
+    micro_batches: int,
     images: Tensor,
     labels: Tensor,
-    settings: TrainSettings,
-    micro_batches: int = 1,
 ) -> Tensor:
     """One iteration; returns the mean loss of the batch."""
+    images = images.contiguous(memory_format=_memory_format(settings))
     total = torch.zeros((), device=images.device)
     for part, targets in zip(images.chunk(micro_batches), labels.chunk(micro_batches), strict=True):
         with _autocast(settings, images.device):
@@ -161,7 +165,7 @@ def validate(
     wrong = torch.zeros((), dtype=torch.int64, device=device)
     for images, labels in data.val_batches(settings.val_batch_size):
         with _autocast(settings, device):
-            scores = network(images)
+            scores = network(images.contiguous(memory_format=_memory_format(settings)))
         wrong += (scores.argmax(dim=1) != labels).sum()
         on_step()
     return 100.0 * int(wrong) / data.info.num_val
@@ -177,29 +181,37 @@ def learning_rate(settings: TrainSettings, step: int, steps_per_epoch: int) -> f
 def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
     """Give all parameters this learning rate."""
     for group in optimizer.param_groups:
-        group["lr"] = lr
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(lr)  # where a CUDA graph reads it
+        else:
+            group["lr"] = lr
 
 
 def estimate_seconds(
     network: nn.Module, data: ImageData, settings: TrainSettings, device: torch.device
 ) -> float:
     """Seconds that `train` would take, from a few training steps and one validation batch."""
-    network.to(device).to(memory_format=_memory_format(settings)).train()
-    optimizer = _optimizer(network, settings)
-    batches = data.train_batches(batch_size=settings.batch_size, seed=0, epoch=0)
-    step_seconds = []
-    for images, labels in itertools.islice(batches, WARM_STEPS + TIMED_STEPS):
-        start = time.perf_counter()
-        train_step(network, optimizer, images, labels, settings).item()
-        step_seconds.append(time.perf_counter() - start)
+    train_seconds = step_seconds(network, data, settings, device) * data.steps_per_epoch(settings.batch_size)
     images, labels = next(iter(data.val_batches(settings.val_batch_size)))
     start = time.perf_counter()
     network.eval()
     with torch.inference_mode(), _autocast(settings, device):
-        network(images).sum().item()
+        network(images.contiguous(memory_format=_memory_format(settings))).sum().item()
     val_seconds = (time.perf_counter() - start) * data.info.num_val / len(labels)
-    train_seconds = statistics.median(step_seconds[WARM_STEPS:]) * data.steps_per_epoch(settings.batch_size)
     return settings.epochs * (train_seconds + val_seconds)
+
+
+def step_seconds(network: nn.Module, data: ImageData, settings: TrainSettings, device: torch.device) -> float:
+    """Median seconds of a training step, with its batch; changes the network."""
+    network.to(device).to(memory_format=_memory_format(settings)).train()
+    optimizer = _optimizer(network, settings)
+    batches = data.train_batches(batch_size=settings.batch_size, seed=0, epoch=0)
+    seconds = []
+    for _ in range(min(WARM_STEPS + TIMED_STEPS, data.steps_per_epoch(settings.batch_size))):
+        start = time.perf_counter()
+        train_step(network, optimizer, settings, 1, *next(batches)).item()
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds[WARM_STEPS:] or seconds)
 
 
 def _optimizer(network: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:

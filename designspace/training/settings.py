@@ -8,6 +8,7 @@ from designspace.errors import UserError
 
 PRECISIONS = ("fp32", "bf16")
 MEMORY_FORMATS = ("channels_last", "contiguous")
+AUTO = "auto"  # the fastest, timed on some networks of the population
 
 
 @dataclass
@@ -22,10 +23,11 @@ class TrainSettings:
     weight_decay: float = 5e-5  # on all parameters
     warmup_epochs: float = 0.0  # linear, from lr / steps of warm-up; may be a fraction
     label_smoothing: float = 0.0  # 0 to 1
-    precision: str = "fp32"  # fp32 or bf16 (autocast, weights stay fp32)
-    memory_format: str = "channels_last"  # channels_last or contiguous
+    precision: str = "fp32"  # fp32, bf16 (autocast, weights stay fp32) or auto: the faster
+    memory_format: str = "channels_last"  # channels_last, contiguous or auto: the faster
     val_batch_size: int = 500  # images
     deterministic: bool = False  # on a GPU: deterministic kernels only (slower); the CPU always is
+    cuda_graphs: bool = False  # on a GPU: replay each step as one graph, for networks of many small kernels
 
     def validate(self) -> None:
         """Raises UserError with all values that cannot be."""
@@ -39,8 +41,9 @@ class TrainSettings:
             "weight_decay": self.weight_decay >= 0 or "at least 0",
             "warmup_epochs": 0 <= self.warmup_epochs < self.epochs or f"in [0, epochs={self.epochs})",
             "label_smoothing": 0 <= self.label_smoothing < 1 or "in [0, 1)",
-            "precision": self.precision in PRECISIONS or f"one of {', '.join(PRECISIONS)}",
-            "memory_format": self.memory_format in MEMORY_FORMATS or f"one of {', '.join(MEMORY_FORMATS)}",
+            "precision": self.precision in (*PRECISIONS, AUTO) or f"one of {', '.join((*PRECISIONS, AUTO))}",
+            "memory_format": self.memory_format in (*MEMORY_FORMATS, AUTO)
+            or f"one of {', '.join((*MEMORY_FORMATS, AUTO))}",
         }
         broken = [f"train.{k}={getattr(self, k)}: must be {v}" for k, v in rules.items() if v is not True]
         if broken:

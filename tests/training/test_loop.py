@@ -123,6 +123,22 @@ def test_impossible_recipes(change):
         replace(SETTINGS, **change).validate()
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("channels_last", torch.channels_last), ("contiguous", torch.contiguous_format)]
+)
+def test_the_network_gets_its_images_in_the_memory_format(data, name, value):
+    class Watched(nn.Sequential):
+        def forward(self, x):
+            seen.append(x.is_contiguous(memory_format=value))
+            return super().forward(x)
+
+    seen = []
+    settings = replace(SETTINGS, epochs=1, memory_format=name)
+    train(Watched(*network()), data, settings, seed=1, device=CPU)
+    assert len(seen) == 4 + 3  # 70 images in batches of 16, 20 in batches of 7
+    assert all(seen)
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 def test_it_learns_on_a_gpu():

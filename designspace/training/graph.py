@@ -1,0 +1,68 @@
+"""One iteration as a CUDA graph: the hundreds of kernels of a small network started by one call.
+
+A graph replays the same kernels on the same memory, so it needs static shapes (every training batch is
+whole), a learning rate that lives on the device, and batches that are copied to where the graph reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Step = Callable[[Tensor, Tensor], Tensor]  # images, labels -> mean loss of the batch; updates the weights
+
+EAGER_STEPS = 3  # before the capture: they create the momentum buffers and choose cuDNN's algorithms
+
+
+class GraphedStep:
+    """`step` for batches of one shape: the first calls run as they are, then one is captured and replayed.
+
+    Every call is one iteration, whichever way it runs. The loss it returns is overwritten by the next
+    call. On the CPU, which has no graphs, a replay calls `step` on the same static memory.
+    """
+
+    def __init__(self, step: Step, optimizer: torch.optim.Optimizer, device: torch.device) -> None:
+        self._step = step
+        self._eager = EAGER_STEPS
+        self._replay: Callable[[], Tensor] | None = None
+        cuda = device.type == "cuda"
+        self._stream = torch.cuda.Stream(device) if cuda else None  # type: ignore[no-untyped-call]
+        for group in optimizer.param_groups:  # a plain number would be captured as it is now
+            group["lr"] = torch.as_tensor(group["lr"], dtype=torch.float32, device=device)
+
+    def __call__(self, images: Tensor, labels: Tensor) -> Tensor:
+        if self._eager > 0:
+            self._eager -= 1
+            return self._eagerly(images, labels)
+        if self._replay is None:
+            self._images, self._labels = images.clone(), labels.clone()
+            self._replay = self._capture()
+        else:
+            self._images.copy_(images)
+            self._labels.copy_(labels)
+        return self._replay()
+
+    def _eagerly(self, images: Tensor, labels: Tensor) -> Tensor:
+        if self._stream is None:
+            return self._step(images, labels)
+        self._stream.wait_stream(torch.cuda.current_stream())  # capture wants its warm-up on a side stream
+        with torch.cuda.stream(self._stream):
+            loss = self._step(images, labels)
+        torch.cuda.current_stream().wait_stream(self._stream)
+        return loss
+
+    def _capture(self) -> Callable[[], Tensor]:
+        """Record the step on the static batch, without running it."""
+        if self._stream is None:
+            return lambda: self._step(self._images, self._labels)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            loss = self._step(self._images, self._labels)
+
+        def replay() -> Tensor:
+            graph.replay()
+            return loss
+
+        return replay
