@@ -7,6 +7,7 @@
 <output_root>/<study>/<space>/repeat_1/, epochs_8/  the same of its first models trained again
 <output_root>/<study>/analysis/                     tables and figures
                      /refinements/<name>.yaml       record of a step from one space to the next
+                     /auto_<settings>.json          what was chosen where a setting is `auto`
 <output_root>/regimes/                              several studies side by side
 """
 
@@ -17,7 +18,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +65,11 @@ class SpaceFolder:
             for n in sorted(found, key=lambda n: (len(n), n))
             if n.isdecimal()
         }
+
+    @property
+    def study(self) -> StudyFolder:
+        """The study that it is part of."""
+        return StudyFolder((self.root.parent if self.rerun else self.root).parent)
 
     @property
     def config(self) -> Path:
@@ -120,6 +126,10 @@ class StudyFolder:
     def refinements(self) -> Path:
         """One record a refined space: hypothesis, evidence, verdict."""
         return self.root / "refinements"
+
+    def choice(self, settings: Sequence[str]) -> Path:
+        """What was chosen for settings that are `auto`."""
+        return self.root / f"auto_{'_and_'.join(settings)}.json"
 
     def space(self, name: str) -> SpaceFolder:
         return SpaceFolder(self.root / name)

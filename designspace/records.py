@@ -88,6 +88,7 @@ class Record:
     images_per_second: float | None = None  # of training
     device: str | None = None
     precision: str | None = None
+    memory_format: str | None = None
     micro_batches: int = 1  # parts that each batch was split into to save memory
     versions: Mapping[str, str] = field(default_factory=dict)
     attempts: tuple[Attempt, ...] = ()
@@ -323,6 +324,7 @@ def _row(record: Record) -> dict[str, Any]:
         "images_per_second": record.images_per_second,
         "device": record.device,
         "precision": record.precision,
+        "memory_format": record.memory_format,
         "attempts": len(record.attempts),
         "train_losses": [epoch.train_loss for epoch in record.history],
         "val_errors": [epoch.val_error for epoch in record.history],

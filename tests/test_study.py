@@ -344,6 +344,34 @@ def test_the_killed_worker_costs_only_its_model(config, tmp_path):
     assert errors(config) == errors(undisturbed)
 
 
+def test_settings_that_came_later_do_not_keep_a_study_from_being_extended(config):
+    folder = study.run(debug(config, stop_after="sample")).folder
+    settings = yaml.safe_load(folder.config.read_text())
+    del settings["train"]["cuda_graphs"]  # as in a file of an earlier version
+    folder.config.write_text(yaml.safe_dump(settings))
+    study.run(debug(config, stop_after="sample", num_models=5))
+    with pytest.raises(UserError, match=r"train.cuda_graphs \(False there, True now\)"):
+        study.run(debug(config, stop_after="sample", train=replace(config.train, cuda_graphs=True)))
+
+
+def test_auto_is_chosen_once_for_all_spaces_of_a_study(config, caplog):
+    config = replace(config, num_models=1, train=replace(config.train, precision="auto"))
+    with caplog.at_level(logging.INFO):
+        study.run(debug(config, plan=True))
+        assert not Path(config.output_root).exists()
+        first = study.run(debug(config)).folder
+    assert "train.precision=" in caplog.text
+    choice = first.study.choice(["precision"])
+    chosen = json.loads(choice.read_text())["chosen"]["precision"]
+    other = "fp32" if chosen == "bf16" else "bf16"
+    choice.write_text(json.dumps({"chosen": {"precision": other}, "seconds": {}, "device": "another"}))
+    second = study.run(
+        debug(replace(config, seed=1, study=config.study, space=SpaceSettings("anynetx_e")))
+    ).folder
+    assert list(pd.read_parquet(first.runs)["precision"]) == [chosen]
+    assert list(pd.read_parquet(second.runs)["precision"]) == [other]
+
+
 def test_a_plan_says_what_it_would_take_and_writes_nothing(config, caplog):
     logging.getLogger("designspace").propagate = True
     with caplog.at_level("INFO", logger="designspace"):

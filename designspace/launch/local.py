@@ -35,9 +35,8 @@ def worker_environments(settings: LauncherSettings) -> list[dict[str, str]]:
     """Environment variables of each worker: its threads and, where there are GPUs, the one it uses."""
     threads = dict.fromkeys(THREAD_VARIABLES, str(settings.threads))
     gpus = visible_gpus()
-    count = settings.workers or (
-        len(gpus) * settings.workers_per_gpu or max(1, available_cores() // settings.threads)
-    )
+    one_each = len(gpus) * settings.workers_per_gpu or max(1, available_cores() // settings.threads)
+    count = settings.workers if isinstance(settings.workers, int) else one_each
     return [
         {**threads, **({"CUDA_VISIBLE_DEVICES": gpus[i % len(gpus)]} if gpus else {})} for i in range(count)
     ]

@@ -67,6 +67,11 @@ class Pool(Protocol):
     def __enter__(self) -> Pool: ...
     def __exit__(self, *exception: object) -> None: ...
 
+    @property
+    def size(self) -> int:
+        """Number of workers."""
+        ...
+
     def run(self, queue: deque[Any], stuck: Stuck = lambda item: False) -> Iterator[Outcome]:
         """Outcomes of the queue's items; more may be appended to the queue while it is worked off.
 
@@ -87,6 +92,10 @@ class InProcessPool:
 
     def __exit__(self, *exception: object) -> None:
         self._work = None
+
+    @property
+    def size(self) -> int:
+        return 1
 
     def run(self, queue: deque[Any], stuck: Stuck = lambda item: False) -> Iterator[Outcome]:
         if self._work is None:
@@ -130,6 +139,10 @@ class ProcessPool:
     def __exit__(self, *exception: object) -> None:
         for worker in self._workers:
             worker.kill()
+
+    @property
+    def size(self) -> int:
+        return len(self._workers)
 
     def run(self, queue: deque[Any], stuck: Stuck = lambda item: False) -> Iterator[Outcome]:
         idle = deque(self._workers)

@@ -8,6 +8,7 @@ from typing import Any
 from designspace.errors import UserError
 
 LAUNCHERS = ("local", "slurm", "debug")
+AUTO = "auto"  # as many workers as train most models an hour, by timing
 
 
 @dataclass
@@ -15,7 +16,9 @@ class LauncherSettings:
     """`local`: worker processes of this machine; `slurm`: tasks of a cluster; `debug`: in this process."""
 
     name: str = "local"  # local, slurm or debug
-    workers: int | None = None  # processes; null: one a core, or workers_per_gpu on each GPU
+    workers: int | str | None = (
+        None  # processes; null: one a core, or workers_per_gpu on each GPU; auto: by timing
+    )
     workers_per_gpu: int = 1  # models at once on each GPU
     threads: int = 1  # of each worker; more than one changes the last bits of the errors
     max_retries: int = 2  # further attempts for a model that raised, hung or whose worker died
@@ -43,7 +46,9 @@ class LauncherSettings:
         """Raises UserError with all values that cannot be."""
         rules = {
             "name": self.name in LAUNCHERS or f"one of {', '.join(LAUNCHERS)}",
-            "workers": self.workers is None or self.workers >= 1 or "at least 1, or null for one a core",
+            "workers": self.workers in (None, AUTO)
+            or (isinstance(self.workers, int) and self.workers >= 1)
+            or "at least 1, auto, or null for one a core",
             "workers_per_gpu": self.workers_per_gpu >= 1 or "at least 1",
             "threads": self.threads >= 1 or "at least 1",
             "max_retries": self.max_retries >= 0 or "at least 0",

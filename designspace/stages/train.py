@@ -7,8 +7,6 @@ import math
 import time
 from collections import deque
 from dataclasses import replace
-from functools import partial
-from typing import Any
 
 import pandas as pd
 
@@ -17,7 +15,7 @@ from designspace.claims import is_void
 from designspace.config import RunConfig
 from designspace.data.catalog import data_info
 from designspace.errors import UserError
-from designspace.launch.local import open_pool, visible_gpus, worker_environments
+from designspace.launch.local import visible_gpus
 from designspace.launch.pool import Pool
 from designspace.launch.slurm import Slurm
 from designspace.paths import SpaceFolder, remove_leftovers
@@ -32,13 +30,16 @@ from designspace.records import (
     read_record,
 )
 from designspace.spaces.load import Space
+from designspace.training.choice import asked, read_choice
 from designspace.training.cluster import Cluster, models_per_task, task_workers
 from designspace.training.population import train_population
-from designspace.training.tasks import WORKER_MODULE, Job, Model, Timing, start_worker, training_seed
+from designspace.training.tasks import Job, Model, Timing, training_seed
+from designspace.training.workers import open_workers
 
 log = logging.getLogger(__name__)
 
-TIMED_MODELS = 4  # for the estimate, spread over the range of activations
+TIMED_MODELS = 4  # for the estimate
+TIMED_TO_CHOOSE = 2  # for settings that are `auto`
 
 
 def train(
@@ -54,7 +55,7 @@ def train(
     queue = _pending(config, space, folder, models, repeat)
     if not queue:
         return
-    job = _job(config, folder)
+    job = _job(config, folder, queue)
     try:
         if config.launcher.name == "slurm":
             plan = _plan_first(config, job, queue)
@@ -66,8 +67,9 @@ def train(
                     if event is not None:
                         progress.show(event)
         else:
-            with _open_pool(config, job) as pool:
+            with open_workers(config.launcher, job) as pool:
                 _announce(config, folder, _plan(config, queue, pool))
+                _announce_choice(config, folder)
                 with Progress(folder.label, total=len(queue)) as progress:
                     for event in train_population(pool, queue, folder, config.launcher):
                         progress.show(event)
@@ -79,10 +81,11 @@ def plan_training(config: RunConfig, space: Space, folder: SpaceFolder, models: 
     """Say what `train` would take; nothing is written. Raises UserError where `limits` would stop it."""
     queue = _pending(config, space, folder, models, repeat=0)
     if queue:
-        _announce(config, folder, _plan_first(config, _job(config, folder), queue))
+        job = replace(_job(config, folder, queue), choice=None)
+        _announce(config, folder, _plan_first(config, job, queue))
 
 
-def _job(config: RunConfig, folder: SpaceFolder) -> Job:
+def _job(config: RunConfig, folder: SpaceFolder, queue: deque[Model]) -> Job:
     return Job(
         folder=folder,
         data=config.data,
@@ -91,20 +94,25 @@ def _job(config: RunConfig, folder: SpaceFolder) -> Job:
         resolution=config.budget.resolution,
         threads=config.launcher.threads,
         checkpoint_minutes=config.launcher.checkpoint_minutes,
+        samples=tuple(model.architecture for model in _spread(queue, TIMED_TO_CHOOSE)),
+        choice=folder.study.choice(asked(config.train)),
     )
 
 
-def _open_pool(config: RunConfig, job: Job, **changes: Any) -> Pool:
-    launcher = replace(config.launcher, **changes)
-    return open_pool(launcher, partial(start_worker, job), preload=[WORKER_MODULE])
+def _spread(queue: deque[Model], count: int) -> list[Model]:
+    """Some of the models, spread evenly over the range of activations."""
+    by_cost = sorted(queue, key=lambda model: model.acts)
+    return [by_cost[(2 * i + 1) * len(by_cost) // (2 * count)] for i in range(count)]
 
 
 def _plan_first(config: RunConfig, job: Job, queue: deque[Model]) -> Plan:
     """The plan without an open pool: a cluster's GPUs cannot be asked, all else is timed on this machine."""
     if config.launcher.name == "slurm" and config.launcher.gpus:
         return _plan(config, queue, None)
-    changes = {"name": "local", "workers": 1} if config.launcher.name == "slurm" else {}
-    with _open_pool(config, job, **changes) as pool:
+    launcher = config.launcher
+    if launcher.name == "slurm":
+        launcher = replace(launcher, name="local", workers=1)
+    with open_workers(launcher, job) as pool:
         return _plan(config, queue, pool)
 
 
@@ -126,8 +134,7 @@ def _plan(config: RunConfig, queue: deque[Model], pool: Pool | None) -> Plan:
     images = info.num_train // config.train.batch_size * config.train.batch_size
     seconds: list[float] = []
     if pool is not None:
-        by_cost = sorted(queue, key=lambda model: model.acts)
-        timed = [by_cost[(2 * i + 1) * len(by_cost) // (2 * TIMED_MODELS)] for i in range(TIMED_MODELS)]
+        timed = _spread(queue, TIMED_MODELS)
         deadline = time.monotonic() + 60 * settings.hang_minutes
         outcomes = pool.run(
             deque(Timing(model.architecture) for model in timed), lambda item: time.monotonic() > deadline
@@ -139,7 +146,7 @@ def _plan(config: RunConfig, queue: deque[Model], pool: Pool | None) -> Plan:
         source = "guessed from flops and activations"
     model_seconds = sum(seconds) / len(seconds)
     tasks, gpus = None, len(visible_gpus())
-    at_once = 1 if settings.name == "debug" else len(worker_environments(settings))
+    at_once = 1 if pool is None else pool.size
     if settings.name == "slurm":
         in_task = models_per_task(settings, model_seconds, len(queue))
         tasks, gpus = math.ceil(len(queue) / in_task), settings.gpus
@@ -165,6 +172,14 @@ def _announce(config: RunConfig, folder: SpaceFolder, plan: Plan) -> None:
     limit = config.limits.gpu_hours
     if limit is not None and plan.gpu_hours > limit:
         raise UserError(f"limits.gpu_hours={limit:g}: this run would take about {plan.gpu_hours:,.1f}")
+
+
+def _announce_choice(config: RunConfig, folder: SpaceFolder) -> None:
+    """Say what the workers have chosen where a setting is `auto`."""
+    names = asked(config.train)
+    choice = read_choice(folder.study.choice(names), config.train) if names else None
+    if choice is not None:
+        log.info("%s: %s, as in %s", folder.label, choice, folder.study.choice(names))
 
 
 def _pending(

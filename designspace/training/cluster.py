@@ -14,19 +14,18 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from functools import partial
 from typing import Any
 
 from designspace.claims import is_void
 from designspace.errors import RunError
-from designspace.launch.local import open_pool
 from designspace.launch.pool import Failure, Outcome, ProcessPool
-from designspace.launch.settings import LauncherSettings
+from designspace.launch.settings import AUTO, LauncherSettings
 from designspace.launch.slurm import Slurm
 from designspace.paths import SpaceFolder
 from designspace.records import Record, final_record, valid_record
 from designspace.training.population import Event, record_failure, train_population
-from designspace.training.tasks import WORKER_MODULE, Job, Model, start_worker
+from designspace.training.tasks import Job, Model
+from designspace.training.workers import open_workers
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +47,7 @@ class ClusterTask:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
         folder = self._job.folder
         queue = deque(self._open(folder))
-        with open_pool(self._local(), partial(start_worker, self._job), preload=[WORKER_MODULE]) as pool:
+        with open_workers(self._local(), self._job) as pool:
             assert isinstance(pool, ProcessPool)
             self._pool = pool
             for event in train_population(pool, queue, folder, self._settings):
@@ -71,7 +70,8 @@ class ClusterTask:
                     yield model
 
     def _local(self) -> LauncherSettings:
-        return replace(self._settings, name="local", workers=task_workers(self._settings))
+        auto = self._settings.workers == AUTO
+        return replace(self._settings, name="local", workers=AUTO if auto else task_workers(self._settings))
 
 
 @dataclass
@@ -190,9 +190,10 @@ def models_per_task(settings: LauncherSettings, model_seconds: float, models: in
 
 
 def task_workers(settings: LauncherSettings) -> int:
-    """Models that a task trains at the same time: by its GPUs, or by its cores."""
+    """Models that a task trains at the same time: by its GPUs, or by its cores (auto: at least about)."""
     per_gpu = settings.gpus * settings.workers_per_gpu
-    return settings.workers or per_gpu or max(1, settings.cpus // settings.threads)
+    one_each = per_gpu or max(1, settings.cpus // settings.threads)
+    return settings.workers if isinstance(settings.workers, int) else one_each
 
 
 def _failed_record(folder: SpaceFolder, model: Model) -> Record | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,8 @@ class Job:
     resolution: int
     threads: int = 1
     checkpoint_minutes: float = 0.0
+    samples: tuple[Architecture, ...] = ()  # networks of the population, to time what is `auto`
+    choice: Path | None = None  # where that is written down; None: nowhere
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import statistics
 from dataclasses import replace
 from datetime import datetime, timezone
 
@@ -26,7 +27,8 @@ from designspace.records import (
     write_record,
 )
 from designspace.training.checkpoint import Checkpointer
-from designspace.training.loop import TrainingResult, estimate_seconds, train
+from designspace.training.choice import asked, choose, read_choice, write_choice
+from designspace.training.loop import TrainingResult, estimate_seconds, step_seconds, train
 from designspace.training.settings import TrainSettings
 from designspace.training.tasks import Job, Model, Timing
 from designspace.versions import versions
@@ -45,6 +47,7 @@ class Worker:
             _set_up_gpu(job.train)
         self._data: ImageData = load_data(job.data, resolution=job.resolution, device=self._device)
         self._data.steps_per_epoch(job.train.batch_size)  # complains of a batch larger than the data set
+        self._settings = self._settled()
 
     def __call__(self, request: Model | Timing) -> Record | float:
         """Train a model, write and return its record; or the seconds that a model would take."""
@@ -92,7 +95,7 @@ class Worker:
         return train(
             self._build(model.architecture, model.seed),
             self._data,
-            self._job.train,
+            self._settings,
             seed=model.seed,
             device=self._device,
             checkpointer=checkpointer,
@@ -121,7 +124,8 @@ class Worker:
             val_seconds=round(sum(epoch.val_seconds for epoch in result.history), 3),
             images_per_second=round(images / train_seconds, 1) if train_seconds else None,
             device=_device_name(self._device),
-            precision=self._job.train.precision,
+            precision=self._settings.precision,
+            memory_format=self._settings.memory_format,
             micro_batches=micro_batches,
             versions=versions(),
             attempts=attempts,
@@ -130,12 +134,32 @@ class Worker:
     def time(self, request: Timing) -> float:
         """Estimate of the seconds that training this network takes."""
         network = self._build(request.architecture, seed=0)
-        return estimate_seconds(network, self._data, self._job.train, self._device)
+        return estimate_seconds(network, self._data, self._settings, self._device)
 
     @property
     def _images_per_epoch(self) -> int:
         batch_size = self._job.train.batch_size
         return self._data.steps_per_epoch(batch_size) * batch_size
+
+    def _settled(self) -> TrainSettings:
+        """The settings, with a choice for each that is `auto`: the study's, or one from timing."""
+        settings, path = self._job.train, self._job.choice
+        if not asked(settings):
+            return settings
+        choice = None if path is None else read_choice(path, settings)
+        if choice is None:
+            choice = choose(settings, self._step_seconds, _device_name(self._device))
+            if path is not None:
+                write_choice(path, choice)
+                choice = read_choice(path, settings) or choice  # another worker may have been first
+        return choice.applied(settings)
+
+    def _step_seconds(self, settings: TrainSettings) -> float:
+        """Mean seconds of a training step over the sampled networks."""
+        return statistics.fmean(
+            step_seconds(self._build(architecture, seed=0), self._data, settings, self._device)
+            for architecture in self._job.samples
+        )
 
     def _build(self, architecture: Architecture, seed: int) -> torch.nn.Module:
         info = self._data.info
