@@ -29,6 +29,26 @@ def test_500_models_in_the_window_all_different(name):
     assert {"w0", "wa", "wm", "depth"} <= set(frame) or not name.startswith("regnet")
 
 
+# 200 models of each space with seed 0, recorded with the first version: candidates, and the ids' digest.
+RECORDED = {
+    "anynetx_a": (9465, "e03a716b299ce2d0"),
+    "anynetx_b": (9225, "a8140fcd3445c501"),
+    "anynetx_c": (9391, "c0ea3418b999a20c"),
+    "anynetx_d": (10542, "2e7e516c229809b6"),
+    "anynetx_e": (8530, "56cac6abf3ccb637"),
+    "regnetx": (93415, "d6a0661a24e97891"),
+    "regnety": (78543, "4dc2e2d4f27e3ca4"),
+}
+
+
+@pytest.mark.parametrize("name", SEVEN)
+def test_a_seed_keeps_its_meaning(name):
+    """Studies are extended with the command that began them, also years later."""
+    found = population(name, 200)
+    ids = "".join(found.to_frame()["model_id"])
+    assert (found.candidates, hashlib.sha256(ids.encode()).hexdigest()[:16]) == RECORDED[name]
+
+
 @pytest.mark.parametrize("name", ["anynetx_a", "anynetx_e", "regnetx"])
 def test_a_larger_population_begins_with_the_smaller_one(name):
     small, large = population(name, 100).to_frame(), population(name, 1000).to_frame()

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from designspace.architecture import FloatArray, IntArray
+from designspace.spaces.search import GuidedSearch
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +67,7 @@ class StageChain:
         """n independent sequences, [n, stages] states."""
         u = rng.random((self._stages + 1, n))
         component = self._component.draw(np.zeros(n, dtype=np.int64), u[0])
-        states = np.empty((n, self._stages), dtype=np.int64)
+        states = np.empty((self._stages, n), dtype=np.int64).T  # a stage after the other, also in memory
         states[:, 0] = self._first.draw(component, u[1])
         for t in range(1, self._stages):
             if self._free:
@@ -103,11 +104,11 @@ class _Rows:
             begin.append(position)
             last.append(position + int(np.searchsorted(total, total[-1])))
             position += len(weights)
-        self._cumulative = np.concatenate(cumulative)
+        self._search = GuidedSearch(np.concatenate(cumulative), cells=4 * max(len(w) for w, _ in rows))
         self._shift = np.array([state for _, state in rows]) - np.array(begin)
         self._last = np.array(last)
 
     def draw(self, row: IntArray, u: FloatArray) -> IntArray:
         """One state a row, [n]; u uniform in [0, 1), [n]."""
-        found = np.searchsorted(self._cumulative, row + u, side="right")
+        found = self._search(row + u)
         return np.asarray(np.minimum(found, self._last[row]) + self._shift[row])

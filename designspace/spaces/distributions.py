@@ -14,7 +14,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from designspace.architecture import FloatArray, IntArray
+from designspace.architecture import FloatArray
+from designspace.spaces.search import GuidedSearch
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,30 +38,15 @@ class Distribution:
         kept = self.probabilities[keep]
         return Distribution(self.values[keep], kept / kept.sum())
 
-    def sample(self, rng: np.random.Generator, n: int) -> FloatArray:
-        """n independent draws, [n]."""
-        u = rng.random(n)
-        cells = len(self._first) - 1
-        found = self._first[(u * cells).astype(np.int64)]
-        while (short := self._cumulative[found] <= u).any():
-            found += short
-        return self.values[found]
+    def invert(self, u: FloatArray) -> FloatArray:
+        """The draws that uniform numbers in [0, 1) stand for, [n]."""
+        return self.values[self._search(u)]
 
     @cached_property
-    def _cumulative(self) -> FloatArray:
+    def _search(self) -> GuidedSearch:
         cumulative = np.cumsum(self.probabilities)
         cumulative[-1] = 1.0
-        return cumulative
-
-    @cached_property
-    def _first(self) -> IntArray:
-        """Guide table: for each cell [c, c + 1) / cells of the unit interval, the first value drawn there.
-
-        What a binary search finds, several times faster (Chen and Asau, 1974); cells are a power of two, so
-        that finding the cell of a number is exact.
-        """
-        cells = 1 << (4 * len(self) - 1).bit_length()
-        return np.searchsorted(self._cumulative, np.arange(cells + 1) / cells, side="right")
+        return GuidedSearch(cumulative, cells=4 * len(self))
 
 
 def _grid(low: float, high: float, step: float) -> FloatArray:

@@ -74,15 +74,16 @@ def quantized_linear_stages(
     rows = np.flatnonzero(last == stages - 1)
     depth, w0, wa, wm = depth[rows], w0[rows], wa[rows], wm[rows]
 
-    starts = np.zeros((len(rows), stages + 1), dtype=np.int64)  # first block of each level, then the end
+    # a stage after the other, also in memory
+    starts = np.zeros((stages + 1, len(rows)), dtype=np.int64)  # first block of each level, then the end
     for level in range(1, stages):
-        starts[:, level] = _first_block(level, w0, wa, wm, rounding)
-    starts[:, stages] = depth
-    depths = np.diff(starts, axis=1)
-    widths = level_widths(w0[:, None], wm[:, None], np.arange(stages, dtype=np.float64)[None, :])
+        starts[level] = _first_block(level, w0, wa, wm, rounding)
+    starts[stages] = depth
+    depths = np.diff(starts, axis=0)
+    widths = level_widths(w0, wm, np.arange(stages, dtype=np.float64)[:, None])
 
-    whole = (depths > 0).all(axis=1) & (np.diff(widths, axis=1) > 0).all(axis=1) & (widths[:, 0] > 0)
-    return Stages(rows[whole], depths[whole], widths[whole])
+    whole = (depths > 0).all(axis=0) & (np.diff(widths, axis=0) > 0).all(axis=0) & (widths[0] > 0)
+    return Stages(rows[whole], depths[:, whole].T, widths[:, whole].T)
 
 
 def _first_block(level: int, w0: FloatArray, wa: FloatArray, wm: FloatArray, rounding: Rounding) -> IntArray:

@@ -16,6 +16,7 @@ from designspace.spaces.draws import Draws
 from designspace.spaces.quantized_linear import Rounding, quantized_linear_stages
 from designspace.spaces.restrictions import Restriction, satisfied
 
+RULE = ("depth", "w0", "wa", "wm")  # what decides whether a candidate has the right number of stages
 PAPER_VALUES = 64  # the paper's table counts depth, w0, wa and wm as 64 values each
 
 
@@ -35,21 +36,21 @@ class RegNetSpace:
 
     def draw(self, rng: np.random.Generator, n: int) -> Draws:
         """n candidates, of which those with the right number of stages and all restrictions are returned."""
-        drawn = {name: d.sample(rng, n) for name, d in self.conditioned.items()}
+        uniform = {name: rng.random(n) for name in self.conditioned}
+        rule = {name: self.conditioned[name].invert(uniform[name]) for name in RULE}
         found = quantized_linear_stages(
-            drawn["depth"].astype(np.int64), drawn["w0"], drawn["wa"], drawn["wm"],
+            rule["depth"].astype(np.int64), rule["w0"], rule["wa"], rule["wm"],
             stages=self.stages, rounding=self.rounding,
         )  # fmt: skip
-        kept = {name: column[found.rows] for name, column in drawn.items()}
+        kept = {name: d.invert(uniform[name][found.rows]) for name, d in self.conditioned.items()}
         kept["depth"] = kept["depth"].astype(np.int64)
-        shape = found.widths.shape
-        widths, groups, ratios = found.widths, found.widths, np.ones(shape)
+        widths, groups, ratios = found.widths, found.widths, np.ones(found.widths.shape)
         if "group_width" in kept:
             kept["group_width"] = kept["group_width"].astype(np.int64)
-            ratios = np.repeat(kept["bottleneck_ratio"][:, None], shape[1], axis=1)
+            ratios = np.repeat(kept["bottleneck_ratio"][None, :], self.stages, axis=0).T
             widths, groups = make_compatible(widths, ratios, kept["group_width"].astype(np.int64)[:, None])
         draws = Draws(found.rows, found.depths, widths, ratios, groups, kept)
-        return draws.take(satisfied(self.restrictions, draws.columns()))
+        return draws.take(satisfied(self.restrictions, draws.columns())) if self.restrictions else draws
 
     @cached_property
     def conditioned(self) -> dict[str, Distribution]:
