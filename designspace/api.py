@@ -16,10 +16,11 @@ import numpy as np
 import pandas as pd
 
 from designspace.analysis.runs import StudyRuns
+from designspace.complexity import METRICS
 from designspace.data.catalog import IMAGENET_CLASSES
 from designspace.errors import UserError
 from designspace.paths import StudyFolder
-from designspace.sampling import METRICS, BudgetSettings, NetworkSettings, sample
+from designspace.sampling import BudgetSettings, NetworkSettings, sample
 from designspace.spaces.load import load_space, refine_space
 from designspace.stages.collect import study_runs
 

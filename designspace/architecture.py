@@ -108,8 +108,8 @@ class Architectures:
         """[n, stages] width of the 3x3 convolution, v = w / b."""
         return np.rint(self.widths / self.bottleneck_ratios).astype(np.int64)
 
-    def take(self, rows: npt.NDArray[Any]) -> Architectures:
-        """The networks at the given indices (or where a boolean mask is true)."""
+    def take(self, rows: npt.NDArray[Any] | slice) -> Architectures:
+        """The networks at the given indices (or where a boolean mask is true, or of a slice)."""
         return Architectures(
             self.block,
             self.depths[rows],

@@ -7,7 +7,7 @@ window, the seed and i alone: a population of 1,000 begins with the population o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,14 +15,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from designspace.architecture import Architectures, IntArray
-from designspace.complexity import Complexity, complexity
+from designspace.complexity import METRICS, Complexity, costs
 from designspace.errors import UserError
 from designspace.spaces.draws import Draws, concatenate
 from designspace.spaces.load import Space, stream_key
 
 BLOCK_SIZE = 1 << 15  # candidates; part of what a seed means
 PATIENCE = 5_000_000  # candidates without a new network, after which a window counts as exhausted
-METRICS = ("flops", "params", "acts")
 
 
 @dataclass
@@ -137,7 +136,8 @@ def sample(
             raise UserError(search.explain(num_models, count, block_start + BLOCK_SIZE))
     draws = concatenate(found)
     networks = search.architectures(draws)
-    return Population(space, networks, search.complexity(networks), draws.parameters, last, duplicates)
+    complexity = Complexity(**search.costs(networks, METRICS))
+    return Population(space, networks, complexity, draws.parameters, last, duplicates)
 
 
 def _keys(draws: Draws) -> Iterator[bytes]:
@@ -184,16 +184,18 @@ class _Search:
             self.network.stem_stride,
         )
 
-    def complexity(self, networks: Architectures) -> Complexity:
-        return complexity(networks, resolution=self.budget.resolution, num_classes=self.num_classes)
+    def costs(self, networks: Architectures, metrics: Sequence[str]) -> dict[str, IntArray]:
+        return costs(networks, metrics, resolution=self.budget.resolution, num_classes=self.num_classes)
 
     def _inside(self, draws: Draws) -> IntArray:
-        values = self.complexity(self.architectures(draws))
+        windows = self.budget.windows()
+        values = self.costs(self.architectures(draws), list(windows))
         keep = np.ones(len(draws), dtype=bool)
-        for name, (low, high) in self.budget.windows().items():
-            metric = getattr(values, name)
-            keep &= (metric >= low) & (metric <= high)
-            if len(metric):
+        for name, (low, high) in windows.items():
+            keep &= (values[name] >= low) & (values[name] <= high)
+        if len(keep) and not keep.any():  # where something is found, nobody asks for the nearest miss
+            for name, (low, high) in windows.items():
+                metric = values[name]
                 miss = np.maximum(low - metric, metric - high)
                 candidates = [float(metric[miss.argmin()]), *filter(None, [self.nearest.get(name)])]
                 self.nearest[name] = min(candidates, key=lambda v: max(low - v, v - high))
