@@ -53,7 +53,7 @@ def train(
     `micro_batches` splits every batch to save memory; BatchNorm then sees the parts.
     """
     network.to(device).to(memory_format=_memory_format(settings))
-    optimizer = _optimizer(network, settings)
+    optimizer = new_optimizer(network, settings)
     steps = data.steps_per_epoch(settings.batch_size)
     at = _Position.resume(checkpointer, network, optimizer, steps, device)
     history = at.history
@@ -204,7 +204,7 @@ def estimate_seconds(
 def step_seconds(network: nn.Module, data: ImageData, settings: TrainSettings, device: torch.device) -> float:
     """Median seconds of a training step, with its batch; changes the network."""
     network.to(device).to(memory_format=_memory_format(settings)).train()
-    optimizer = _optimizer(network, settings)
+    optimizer = new_optimizer(network, settings)
     batches = data.train_batches(batch_size=settings.batch_size, seed=0, epoch=0)
     seconds = []
     for _ in range(min(WARM_STEPS + TIMED_STEPS, data.steps_per_epoch(settings.batch_size))):
@@ -214,7 +214,8 @@ def step_seconds(network: nn.Module, data: ImageData, settings: TrainSettings, d
     return statistics.median(seconds[WARM_STEPS:] or seconds)
 
 
-def _optimizer(network: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
+def new_optimizer(network: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
+    """SGD by the recipe; in one kernel for all parameters."""
     return torch.optim.SGD(
         network.parameters(),
         lr=settings.lr,

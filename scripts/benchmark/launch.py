@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import submitit
 
 from designspace.data.settings import DataSettings
@@ -40,36 +41,50 @@ def do_nothing_once(job: Job, item: int) -> int:
     return result
 
 
+def pool_seconds(job: Job, models: int, workers: int) -> float:
+    """Seconds for the pool to start, hand out all models and end."""
+    start = time.perf_counter()
+    settings = LauncherSettings(workers=workers)
+    with open_pool(settings, partial(start_and_do_nothing, job), preload=[WORKER_MODULE]) as pool:
+        assert len(list(pool.run(deque(range(models))))) == models
+    return time.perf_counter() - start
+
+
+def submitit_seconds(job: Job, models: int, workers: int) -> float:
+    """The same for submitit's local executor."""
+    start = time.perf_counter()
+    executor = submitit.LocalExecutor(job.folder.root)
+    executor.update_parameters(timeout_min=10)
+    for first in range(0, models, workers):
+        items = range(first, min(first + workers, models))
+        for submitted in executor.map_array(partial(do_nothing_once, job), items):
+            submitted.result()
+    return time.perf_counter() - start
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--models", type=int, default=8)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--output", type=Path, help="CSV to write, one row a round")
     arguments = parser.parse_args()
+    rows = []
     with tempfile.TemporaryDirectory() as folder:
         job = Job(
             SpaceFolder(Path(folder)), DataSettings(), NetworkSettings(), TrainSettings(), resolution=32
         )
-
-        start = time.perf_counter()
-        settings = LauncherSettings(workers=arguments.workers)
-        with open_pool(settings, partial(start_and_do_nothing, job), preload=[WORKER_MODULE]) as pool:
-            assert len(list(pool.run(deque(range(arguments.models))))) == arguments.models
-        pool_seconds = time.perf_counter() - start
-
-        start = time.perf_counter()
-        executor = submitit.LocalExecutor(folder)
-        executor.update_parameters(timeout_min=10)
-        for first in range(0, arguments.models, arguments.workers):
-            items = range(first, min(first + arguments.workers, arguments.models))
-            for submitted in executor.map_array(partial(do_nothing_once, job), items):
-                submitted.result()
-        submitit_seconds = time.perf_counter() - start
-    print(f"{'':26}seconds  a model")
-    for name, seconds in (("pool of workers", pool_seconds), ("submitit's local executor", submitit_seconds)):
-        print(f"{name:26}{seconds:7.2f}  {seconds / arguments.models:7.2f}")
-    print(f"ratio {submitit_seconds / pool_seconds:.1f}")
+        for _ in range(arguments.rounds):
+            ours = pool_seconds(job, arguments.models, arguments.workers) / arguments.models
+            theirs = submitit_seconds(job, arguments.models, arguments.workers) / arguments.models
+            rows.append({"pool": ours, "submitit": theirs, "ratio": theirs / ours})
+            print(
+                f"seconds a model: {ours:.2f}, submitit {theirs:.2f}, ratio {theirs / ours:.1f}", flush=True
+            )
+    if arguments.output is not None:
+        pd.DataFrame(rows).round(3).to_csv(arguments.output, index=False)
 
 
 if __name__ == "__main__":
