@@ -15,7 +15,7 @@ import multiprocessing
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ OPERATIONS = 2 * 3  # of a training step, by multiply-add
 class Task:
     """What one process does at the same time as its siblings."""
 
-    model: dict[str, Any]
+    model: Mapping[Any, Any]
     ours: bool
     batch_size: int
     steps: int
@@ -66,16 +66,17 @@ def plain_step(task: Task) -> Callable[[], object]:
 
     def step() -> None:
         optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(network(images), labels).backward()
+        torch.autograd.backward(torch.nn.functional.cross_entropy(network(images), labels))
         optimizer.step()
 
     return step
 
 
-def architecture(model: dict[str, Any]) -> Architecture:
+def architecture(model: Mapping[Any, Any]) -> Architecture:
     """The network of a row of models.parquet."""
-    columns = (tuple(model[name]) for name in ("depths", "widths", "bottleneck_ratios", "group_widths"))
-    return Architecture("x", *columns, 32, 2)
+    names = ("depths", "widths", "bottleneck_ratios", "group_widths")
+    depths, widths, ratios, groups = (tuple(model[name]) for name in names)
+    return Architecture("x", depths, widths, ratios, groups, stem_width=32, stem_stride=2)
 
 
 def batch(size: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,0 +1,151 @@
+"""Run every benchmark, keep its output in results/benchmarks, and print the ratios: a table.
+
+    python scripts/benchmark/all.py              # about an hour on two quiet cores
+    python scripts/benchmark/all.py --only training sampling
+    python scripts/benchmark/all.py --summary    # of what is kept; nothing is run
+
+Each script compares what it times with a peer, in turns, on the same work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pandas as pd
+
+from designspace.launch.local import available_cores
+from designspace.versions import versions
+
+FOLDER = Path(__file__).parent
+KEPT = FOLDER.parents[1] / "results" / "benchmarks"
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A script, and the lines of the table that its output gives."""
+
+    arguments: tuple[str, ...]
+    lines: Callable[[pd.DataFrame], list[str]]
+
+
+def line(what: str, value: str, peer: str, ratios: pd.Series) -> str:
+    """One row of the table; the spread of the ratios in brackets."""
+    spread = f"{ratios.median():.3g} ({ratios.min():.3g} to {ratios.max():.3g})"
+    return f"| {what} | {value} | {peer} | {spread} |"
+
+
+def sampling(table: pd.DataFrame) -> list[str]:
+    median = table.pivot_table(index="space", columns="measure", values="median", sort=False)
+    ours, plain = median["networks a second with ids"], median["plain: networks a second"]
+    slowest = ours.idxmin()
+    return [
+        line(
+            "sampling, networks a second, seven spaces",
+            f"{ours.min():,.0f} ({slowest}) to {ours.max():,.0f}",
+            f"{plain.min():,.0f} to {plain.max():,.0f}, plain rejection in Python",
+            median["times as fast"],
+        )
+    ]
+
+
+def width_fit(table: pd.DataFrame) -> list[str]:
+    return [str(table)]
+
+
+def training(table: pd.DataFrame) -> list[str]:
+    models = table["models"].sum()
+    ours, plain = (3600 * models / table[column].sum() for column in ("seconds", "plain_seconds"))
+    return [
+        line(
+            "training, 1 MF networks an hour",
+            f"{ours:,.0f}, error {table['error'][0]:.2f} %",
+            f"{plain:,.0f}, error {table['plain_error'][0]:.2f} %, plain torchvision script",
+            table["ratio"],
+        )
+    ]
+
+
+def paper_scale(table: pd.DataFrame) -> list[str]:
+    ours, plain = table["images_per_second"].median(), table["plain_images_per_second"].median()
+    return [
+        line(
+            "training, 400 MF at 224 px, images a second",
+            f"{ours:.0f}, {table['percent_of_peak'].median():.0f} % of the bf16 peak",
+            f"{plain:.0f}, plain fp32 loop",
+            table["ratio"],
+        )
+    ]
+
+
+def launch(table: pd.DataFrame) -> list[str]:
+    ours, theirs = table["pool"].median(), table["submitit"].median()
+    what = "handing out a model, seconds"
+    return [line(what, f"{ours:.2f}", f"{theirs:.2f}, submitit's local executor", table["ratio"])]
+
+
+BENCHMARKS = {
+    "sampling": Benchmark((), sampling),
+    "training": Benchmark((), training),
+    "paper_scale": Benchmark((), paper_scale),
+    "launch": Benchmark((), launch),
+    "width_fit": Benchmark((), width_fit),
+}
+
+
+def machine() -> dict[str, object]:
+    """What the figures were measured on."""
+    cpuinfo = Path("/proc/cpuinfo")
+    names = (
+        [row for row in cpuinfo.read_text().splitlines() if row.startswith("model name")]
+        if cpuinfo.exists()
+        else []
+    )
+    return {
+        "processor": names[0].split(":")[1].strip() if names else platform.processor(),
+        "cores": available_cores(),
+        "system": platform.system(),
+        "versions": versions(),
+        "date": datetime.now(timezone.utc).date().isoformat(),
+    }
+
+
+def run(name: str) -> None:
+    """Run one script; its output replaces what was kept."""
+    command = [sys.executable, str(FOLDER / f"{name}.py"), *BENCHMARKS[name].arguments]
+    print(f"\n{name}", flush=True)
+    subprocess.run([*command, "--output", str(KEPT / f"{name}.csv")], check=True)
+    (KEPT / "machine.json").write_text(json.dumps(machine(), indent=1) + "\n", encoding="utf-8")
+
+
+def summary() -> str:
+    """The table of all outputs that are kept."""
+    rows = ["| | designspace | peer | ratio (spread) |", "| --- | --- | --- | --- |"]
+    for name, benchmark in BENCHMARKS.items():
+        path = KEPT / f"{name}.csv"
+        if path.exists():
+            rows += benchmark.lines(pd.read_csv(path))
+    return "\n".join(rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=list(BENCHMARKS))
+    parser.add_argument("--summary", action="store_true", help="run nothing")
+    arguments = parser.parse_args()
+    for name in [] if arguments.summary else arguments.only:
+        run(name)
+    print(f"\n{summary()}")
+
+
+if __name__ == "__main__":
+    main()
