@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
@@ -71,15 +73,19 @@ def use_log2(axes: Axes, which: Literal["x", "y"], *, ticks: int) -> None:
 
 
 def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write `name`.png and `name`.svg, each under a temporary name first, then renamed."""
-    paths = []
+    """Write `name`.png and `name`.svg, each under a temporary name first, then renamed.
+
+    The figure keeps its layout and PNG_DPI from now on. The canvases are used directly, because `savefig`
+    draws everything once more beforehand, for a layout that is there already.
+    """
+    png, svg = (folder / f"{name}.{suffix}" for suffix in ("png", "svg"))
     with figure_style():
         if (engine := figure.get_layout_engine()) is not None:
             engine.execute(figure)  # lay out once, not again for every format
             figure.set_layout_engine("none")
-        for suffix, metadata in (("png", {}), ("svg", {"Date": None})):
-            path = folder / f"{name}.{suffix}"
-            with replacing(path) as temporary:
-                figure.savefig(temporary, format=suffix, dpi=PNG_DPI, metadata=metadata)
-            paths.append(path)
-    return paths
+        figure.set_dpi(PNG_DPI)  # also of images within an SVG
+        with replacing(png) as temporary:
+            FigureCanvasAgg(figure).print_png(temporary)  # type: ignore[no-untyped-call]
+        with replacing(svg) as temporary:
+            FigureCanvasSVG(figure).print_svg(temporary, metadata={"Date": None})  # type: ignore[no-untyped-call]
+    return [png, svg]
