@@ -10,8 +10,9 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,10 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from designspace.analysis.study import SpaceAnalysis, StudyAnalysis
+from designspace.launch.local import available_cores
 from designspace.paths import replacing
 from designspace.report.about import About
-from designspace.report.embed import embed_picture, embed_table
+from designspace.report.embed import Picture, embed_picture, embed_table
 from designspace.report.model_data import page_data
 from designspace.report.style import color, without_error
 
@@ -93,6 +95,7 @@ def _page(
 ) -> str:
     scripts = (_plotly(), _own_script())
     shared, own = _split_configs(about.configs)
+    pictures = _pictures(sections, folder)
     page: str = _template().render(
         title=f"{about.study}: design spaces compared",
         policy=_content_policy(scripts),
@@ -103,7 +106,7 @@ def _page(
         summary=summary,
         cautions=cautions,
         spaces=[_summary_row(space, index) for index, space in enumerate(study.spaces)],
-        sections=[_section(section, folder) for section in sections],
+        sections=[_section(section, folder, pictures) for section in sections],
         about=about,
         models=sum(len(space.runs) for space in study.spaces),
         shared_config=_yaml(shared),
@@ -169,14 +172,21 @@ def _percent(value: float) -> str:
     return "–" if value != value else f"{value:.2f}"
 
 
-def _section(section: Section, folder: Path) -> dict[str, Any]:
+def _pictures(sections: Sequence[Section], folder: Path) -> dict[str, Picture]:
+    """All figures by name; in threads, because packing them takes the time, and leaves Python's lock."""
+    stems = [stem for section in sections for stem in section.figures]
+    with ThreadPoolExecutor(available_cores()) as threads:
+        return dict(zip(stems, threads.map(partial(embed_picture, folder), stems), strict=True))
+
+
+def _section(section: Section, folder: Path, pictures: Mapping[str, Picture]) -> dict[str, Any]:
     replaced = [stem for stem in section.figures if section.chart and stem.split("_")[0] == section.chart]
     return {
         "id": section.id,
         "title": section.title,
         "paragraphs": [part for part in section.text.split("\n\n") if part.strip()],
-        "pictures": [embed_picture(folder, stem) for stem in section.figures if stem not in replaced],
-        "replaced": [embed_picture(folder, stem) for stem in replaced],
+        "pictures": [pictures[stem] for stem in section.figures if stem not in replaced],
+        "replaced": [pictures[stem] for stem in replaced],
         "tables": [embed_table(folder, name) for name in section.tables],
         "chart": section.chart,
     }

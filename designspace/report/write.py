@@ -2,37 +2,80 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from designspace.analysis.study import StudyAnalysis
+from designspace.errors import RunError
+from designspace.launch.local import available_cores
+from designspace.launch.pool import InProcessPool, Pool, ProcessPool
 from designspace.paths import replacing
 from designspace.report.about import About, about_study
 from designspace.report.html import Section, write_report
 from designspace.report.style import save_figure
-from designspace.report.topics import cautions, summary, topics
+from designspace.report.topics import Topic, cautions, summary, topics
 
 
-def write_analysis(study: StudyAnalysis, folder: Path, about: About | None = None) -> list[Path]:
+def write_analysis(
+    study: StudyAnalysis, folder: Path, about: About | None = None, *, workers: int | None = None
+) -> list[Path]:
     """Write every table and figure and the report into the folder, made if needed, and return their paths.
 
-    Every file appears complete or not at all: temporary name, then rename.
+    Every file appears complete or not at all: temporary name, then rename. Figures are drawn by as many
+    `workers`, processes of this machine (None: one a core; 1: this process), which does not change them.
+
+    Raises:
+        RunError: a figure cannot be drawn or written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    paths, sections = [], []
-    for topic in topics(study):
+    paths, found = [], list(topics(study))
+    drawn = _save_figures(study, folder, found, available_cores() if workers is None else workers)
+    for topic in found:
         paths += [_save_table(table, folder / name) for name, table in topic.tables.items()]
-        for name, draw in topic.figures.items():
-            paths += save_figure(draw(), folder, name)
-        sections.append(
-            Section(topic.id, topic.title, topic.text, tuple(topic.figures), tuple(topic.tables), topic.chart)
-        )
+        paths += [path for name in topic.figures for path in drawn[name]]
+    sections = [
+        Section(topic.id, topic.title, topic.text, tuple(topic.figures), tuple(topic.tables), topic.chart)
+        for topic in found
+    ]
     about = about or about_study(study, {}, name=folder.parent.name)
     paths.append(
         write_report(study, sections, folder, about, summary=summary(study), cautions=cautions(study))
     )
     return paths
+
+
+def _save_figures(
+    study: StudyAnalysis, folder: Path, found: Iterable[Topic], workers: int
+) -> dict[str, list[Path]]:
+    """The files of every figure, by its name."""
+    names = deque(name for topic in found for name in topic.figures)
+    drawn = {}
+    with _open_pool(partial(_drawing, study, folder), min(workers, len(names))) as pool:
+        for outcome in pool.run(names):
+            drawn[outcome.item] = outcome
+            if outcome.failure is not None:
+                names.clear()  # the other workers end what they are at, and leave nothing behind
+    for name, outcome in drawn.items():
+        if outcome.failure is not None:
+            reason, details = outcome.failure.reason, outcome.failure.traceback or ""
+            raise RunError(f"{folder / name}: cannot be drawn: {reason}\n{details}".rstrip())
+    return {name: outcome.value for name, outcome in drawn.items()}
+
+
+def _open_pool(setup: Callable[[], Callable[[str], list[Path]]], workers: int) -> Pool:
+    if workers <= 1:
+        return InProcessPool(setup)
+    return ProcessPool(setup, environments=[{}] * workers, preload=[__name__])
+
+
+def _drawing(study: StudyAnalysis, folder: Path) -> Callable[[str], list[Path]]:
+    """In the worker: what draws and saves the figure of a name."""
+    figures = {name: draw for topic in topics(study) for name, draw in topic.figures.items()}
+    return lambda name: save_figure(figures[name](), folder, name)
 
 
 def _save_table(table: pd.DataFrame, path: Path) -> Path:

@@ -9,8 +9,11 @@ import pandas as pd
 import pytest
 
 from designspace.analysis import analyze
+from designspace.errors import RunError
+from designspace.report.about import About
 from designspace.report.edf_figure import edf_figure, legend_text
-from designspace.report.style import save_figure
+from designspace.report.importance_figure import importance_figure
+from designspace.report.style import PNG_DPI, figure_style, save_figure
 from designspace.report.topics import topics
 from designspace.report.width_figure import width_figure
 from designspace.report.write import write_analysis
@@ -48,7 +51,39 @@ def test_every_file_is_written_and_readable(runs: pd.DataFrame, tmp_path: Path) 
 
 @pytest.mark.parametrize("rows", [[], [0], [8], [10]], ids=["nothing", "one", "diverged", "missing"])
 def test_studies_of_which_little_is_known(rows: list[int], runs: pd.DataFrame, tmp_path: Path) -> None:
-    assert_valid(write_analysis(analyze(runs.iloc[rows], draws=50), tmp_path))
+    assert_valid(write_analysis(analyze(runs.iloc[rows], draws=50), tmp_path, workers=1))
+
+
+def test_any_number_of_workers_writes_the_same(runs: pd.DataFrame, tmp_path: Path) -> None:
+    study = analyze(runs.iloc[:8], draws=50)
+    alone, together = (
+        write_analysis(study, tmp_path / str(workers) / "analysis", About("study"), workers=workers)
+        for workers in (1, 2)
+    )
+    assert [path.name for path in alone] == [path.name for path in together]
+    for one, two in zip(alone, together, strict=True):
+        assert one.read_bytes() == two.read_bytes(), one.name
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_figure_that_cannot_be_written_is_named(workers: int, runs: pd.DataFrame, tmp_path: Path) -> None:
+    (tmp_path / "random_search.svg").mkdir()
+    with pytest.raises(RunError, match=r"random_search: cannot be drawn: .*[Dd]irectory"):
+        write_analysis(analyze(runs, draws=50), tmp_path, workers=workers)
+    assert not list(tmp_path.glob(".*"))
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_a_saved_figure_is_what_matplotlib_saves(runs: pd.DataFrame, tmp_path: Path) -> None:
+    found = [space.importance for space in analyze(runs, draws=50).spaces]
+    figure = importance_figure(found)
+    with figure_style():
+        figure.get_layout_engine().execute(figure)
+        figure.set_layout_engine("none")
+        figure.savefig(tmp_path / "theirs.png", dpi=PNG_DPI)
+        figure.savefig(tmp_path / "theirs.svg", dpi=PNG_DPI, metadata={"Date": None})
+    for path in save_figure(importance_figure(found), tmp_path, "ours"):
+        assert path.read_bytes() == (tmp_path / f"theirs{path.suffix}").read_bytes()
 
 
 def test_names_are_text_and_not_mathematics(runs: pd.DataFrame) -> None:
