@@ -200,6 +200,15 @@ def final_record(folder: SpaceFolder, model_id: str) -> Record | None:
     return record if record is not None and record.is_final else None
 
 
+def recorded_models(folder: SpaceFolder) -> set[str]:
+    """Models that have a record, valid or not, by the names of the files alone."""
+    try:
+        names = os.listdir(folder.records)
+    except FileNotFoundError:
+        return set()
+    return {name.removesuffix(".json") for name in names if name.endswith(".json")}
+
+
 def read_records(folder: SpaceFolder, population: Container[str] | None) -> Iterator[Record | str]:
     """The records of the population's models (of any, where it is None), by name, one after the other.
 

@@ -22,7 +22,7 @@ from designspace.launch.pool import Failure, Outcome, ProcessPool
 from designspace.launch.settings import AUTO, LauncherSettings
 from designspace.launch.slurm import Slurm
 from designspace.paths import SpaceFolder
-from designspace.records import Record, final_record, valid_record
+from designspace.records import Record, final_record, recorded_models, valid_record
 from designspace.training.population import Event, record_failure, train_population
 from designspace.training.tasks import Job, Model
 from designspace.training.workers import open_workers
@@ -96,7 +96,9 @@ class Cluster:
         fruitless = 0
         while True:
             live = self.slurm.live_keys()
-            ended = [event for model in waiting.values() if (event := self._ended(model)) is not None]
+            recorded = recorded_models(self.folder)  # one listing, not a question for every model that waits
+            candidates = [model for key, model in waiting.items() if key in recorded]
+            ended = [event for model in candidates if (event := self._ended(model)) is not None]
             for event in ended:
                 del waiting[event.model.model_id]
                 yield event

@@ -1,0 +1,57 @@
+"""The driver's view of a cluster that plays dead: every task waits, and records appear."""
+
+import pytest
+
+from designspace import records
+from designspace.architecture import Architecture
+from designspace.data.settings import DataSettings
+from designspace.launch.settings import LauncherSettings
+from designspace.paths import SpaceFolder
+from designspace.records import Record, Status, write_record
+from designspace.sampling import NetworkSettings
+from designspace.training.cluster import Cluster
+from designspace.training.settings import TrainSettings
+from designspace.training.tasks import Job, Model
+
+SMALL = Architecture("v", (1,), (8,), (1.0,), (8,))
+MODELS = [Model(f"{i:016x}", SMALL, seed=i, flops=1, params=2, acts=3) for i in range(50)]
+
+
+class Queue:
+    def live_keys(self):
+        return {model.model_id for model in MODELS}
+
+
+@pytest.fixture
+def looks(tmp_path):
+    folder = SpaceFolder(tmp_path / "s")
+    settings = LauncherSettings(name="slurm", poll_seconds=0.001)
+    job = Job(folder, DataSettings(), NetworkSettings(), TrainSettings(), resolution=32)
+    return folder, Cluster(job, settings, folder, Queue()).train(MODELS, models_per_task=1)
+
+
+def test_models_end_when_their_records_appear_in_the_order_of_the_population(looks):
+    folder, events = looks
+    assert next(events) is None  # there is no folder of records yet
+    folder.records.mkdir(parents=True)
+    for i in (30, 7):
+        write_record(
+            folder.record(MODELS[i].model_id), Record(MODELS[i].model_id, "s", Status.DONE, i, error=1.0)
+        )
+    assert [next(events).model for _ in range(2)] == [MODELS[7], MODELS[30]]
+    assert next(events) is None
+    folder.record(MODELS[8].model_id).write_text("torn")
+    assert next(events) is None
+
+
+def test_a_look_reads_no_more_files_than_there_are_records(looks, monkeypatch):
+    folder, events = looks
+    folder.records.mkdir(parents=True)
+    record = Record(MODELS[3].model_id, "s", Status.FAILED, 3)
+    write_record(folder.record(record.model_id), record)
+    read = []
+    monkeypatch.setattr(
+        records, "read_record", lambda path, real=records.read_record: read.append(path) or real(path)
+    )
+    assert next(events) is None
+    assert read == [folder.record(record.model_id)]
