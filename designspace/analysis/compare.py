@@ -24,7 +24,7 @@ from designspace.analysis.holm import holm
 from designspace.analysis.random_search import outcomes
 from designspace.analysis.runs import Counts, count_statuses, finished_errors
 from designspace.analysis.sample_size import beating
-from designspace.analysis.summary import NAN, Interval
+from designspace.analysis.summary import NAN, RESAMPLED_VALUES, Interval
 from designspace.architecture import FloatArray
 
 CONFIDENCE = 0.95
@@ -221,7 +221,13 @@ def _differences(a: FloatArray, b: FloatArray, rng: np.random.Generator, resampl
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # SciPy warns and returns NaN where BCa is undefined
         result = stats.bootstrap(
-            (a, b), _statistics, n_resamples=resamples, confidence_level=CONFIDENCE, method="BCa", rng=rng
+            (a, b),
+            _statistics,
+            n_resamples=resamples,
+            batch=1 + RESAMPLED_VALUES // max(len(a), len(b)),
+            confidence_level=CONFIDENCE,
+            method="BCa",
+            rng=rng,
         )
     tails = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
     plain = np.quantile(result.bootstrap_distribution, tails, axis=-1)

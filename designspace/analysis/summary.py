@@ -14,6 +14,7 @@ from designspace.analysis.runs import Counts
 from designspace.architecture import FloatArray
 
 NAN = float("nan")
+RESAMPLED_VALUES = 20_000_000  # at a time, 160 MB: all resamples of up to 2,000 models
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ def bootstrap_interval(
             n_resamples=resamples,
             confidence_level=confidence,
             method="BCa",
+            batch=1 + RESAMPLED_VALUES // len(errors),
             random_state=rng,
         )
     low, high = result.confidence_interval

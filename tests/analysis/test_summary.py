@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from designspace.analysis import summary
 from designspace.analysis.runs import Counts
 from designspace.analysis.summary import bootstrap_interval, summarize
 
@@ -51,3 +52,10 @@ def test_undefined_bca_falls_back_to_the_percentile_interval() -> None:
         warnings.simplefilter("error")
         interval = bootstrap_interval(errors, np.median, rng=rng())
     assert (interval.low, interval.high) == (20, 20)
+
+
+def test_resampling_in_parts_gives_the_same_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    errors = np.random.default_rng(0).normal(20, 2, 60)
+    whole = bootstrap_interval(errors, np.mean, rng=np.random.default_rng(1), resamples=999)
+    monkeypatch.setattr(summary, "RESAMPLED_VALUES", 6_000)  # 100 resamples at a time
+    assert bootstrap_interval(errors, np.mean, rng=np.random.default_rng(1), resamples=999) == whole
