@@ -78,26 +78,32 @@ def random_search_curve(
 def _standard_error(errors: FloatArray, draws: IntArray) -> FloatArray:
     """Jackknife standard error of the expected best, [k]; errors [n] increasing, n > 1, draws below n."""
     n = len(errors)
-    without = np.where(
-        np.arange(n - 1) < np.arange(n)[:, None], errors[:-1], errors[1:]
-    )  # row i lacks error i
-    best = expected_best(without, draws)
+    weights = _weights(n - 1, draws)
+    kept = np.cumsum(errors[:-1, None] * weights, axis=0)  # of the errors before the one left out
+    moved = np.cumsum((errors[1:, None] * weights)[::-1], axis=0)[::-1]  # one rank up, of those behind it
+    none = np.zeros((1, weights.shape[1]))
+    best = np.concatenate([none, kept]) + np.concatenate([moved, none])  # row i lacks error i
     error: FloatArray = np.sqrt((n - 1) * best.var(axis=0))
     return error
 
 
 def expected_best(errors: FloatArray, draws: npt.ArrayLike) -> FloatArray:
-    """Expected least of m of the n increasing errors [..., n], without replacement, for draws [k]: [..., k].
+    """Expected least of m of the n increasing errors [..., n], without replacement, [..., k] for m [k]."""
+    result: FloatArray = errors @ _weights(errors.shape[-1], draws)
+    return result
+
+
+def _weights(n: int, draws: npt.ArrayLike) -> FloatArray:
+    """Probability that each of n ranks is that of the least of m, for draws [k]: [n, k].
 
     The least of m has a rank beyond i with probability C(n - i, m) / C(n, m).
     """
-    n = errors.shape[-1]
     i, m = np.arange(n + 1)[:, None], np.asarray(draws, dtype=float)
     rest = np.maximum(n - i - m, 0)  # where it is cut, the probability is 0
     log_beyond = gammaln(n - i + 1) - gammaln(rest + 1) - gammaln(n + 1) + gammaln(n - m + 1)
     beyond = np.where(n - i >= m, np.exp(log_beyond), 0.0)
-    result: FloatArray = errors @ -np.diff(beyond, axis=0)
-    return result
+    weights: FloatArray = -np.diff(beyond, axis=0)
+    return weights
 
 
 def powers_of_two(n: int) -> IntArray:

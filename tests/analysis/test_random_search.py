@@ -3,6 +3,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from synthetic import make_runs
 
 from designspace.analysis.random_search import (
@@ -48,6 +49,19 @@ def test_interval_covers_as_often_as_it_says() -> None:
         held += (curve.low[:4] <= truth) & (truth <= curve.high[:4])
     assert (held / repeats > 0.90).all()
     assert (held / repeats < 0.98).all()
+
+
+@pytest.mark.parametrize("n", [5, 9, 40])
+def test_interval_is_that_of_the_jackknife_by_hand(n: int) -> None:
+    errors = np.sort(np.round(np.random.default_rng(n).normal(20, 2, n)))  # with ties
+    curve = random_search_curve("a", make_runs("a", ["done"] * n).assign(error=errors))
+    known = np.isfinite(curve.low)
+    without = np.stack([expected_best(np.delete(errors, i), curve.draws[known]) for i in range(n)])
+    by_hand = np.sqrt((n - 1) / n * ((without - without.mean(axis=0)) ** 2).sum(axis=0))
+    width = 2 * stats.t.ppf(0.975, n - 1) * by_hand
+    np.testing.assert_allclose(
+        (curve.high - curve.low)[known], np.minimum(width, 2 * (100 - curve.best[known]))
+    )
 
 
 def test_no_interval_where_none_would_hold() -> None:
