@@ -1,13 +1,14 @@
-# make demo    set up .venv, train two small populations and compare them
-# make test    set up .venv with the test extra, run linter, type checker and tests
-# make faults  kill, hang, fill up and preempt real runs, here and on a SLURM cluster of its own
-# make format  bring the code into its one form
+# make demo       set up .venv, train two small populations and compare them
+# make test       set up .venv with the test extra, run linter, type checker and tests
+# make faults     kill, hang, fill up and preempt real runs, here and on a SLURM cluster of its own
+# make format     bring the code into its one form
+# make benchmark  time everything against its peer, about an hour on two quiet cores
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test faults format clean
+.PHONY: demo test faults format benchmark clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -27,6 +28,9 @@ faults: $(VENV)/installed-test
 format: $(VENV)/installed-test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+benchmark: $(VENV)/installed-test
+	$(BIN)/python scripts/benchmark/all.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache

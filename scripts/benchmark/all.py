@@ -91,25 +91,38 @@ def launch(table: pd.DataFrame) -> list[str]:
     return [line(what, f"{ours:.2f}", f"{theirs:.2f}, submitit's local executor", table["ratio"])]
 
 
+def scale(table: pd.DataFrame) -> list[str]:
+    """Nobody else collects, so there is no ratio."""
+    collect = table[table["step"] == "collect"].iloc[-1]
+    what = f"collecting {collect['models']:,} records, seconds"
+    return [f"| {what} | {collect['seconds']:.0f}, {collect['peak_gb']:.1f} GB | | |"]
+
+
 BENCHMARKS = {
     "sampling": Benchmark((), sampling),
     "training": Benchmark((), training),
     "paper_scale": Benchmark((), paper_scale),
     "launch": Benchmark((), launch),
     "width_fit": Benchmark((), width_fit),
+    "scale": Benchmark(("--models", "3000", "100000"), scale),
 }
+
+
+def processor() -> str:
+    """Its name, as Linux gives it."""
+    try:
+        rows = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        rows = []
+    return next(
+        (row.split(":")[1].strip() for row in rows if row.startswith("model name")), platform.machine()
+    )
 
 
 def machine() -> dict[str, object]:
     """What the figures were measured on."""
-    cpuinfo = Path("/proc/cpuinfo")
-    names = (
-        [row for row in cpuinfo.read_text().splitlines() if row.startswith("model name")]
-        if cpuinfo.exists()
-        else []
-    )
     return {
-        "processor": names[0].split(":")[1].strip() if names else platform.processor(),
+        "processor": processor(),
         "cores": available_cores(),
         "system": platform.system(),
         "versions": versions(),
