@@ -7,7 +7,8 @@ best wa is where the changes in cost along the events have their least prefix su
 Over wm the search is branch and bound. Within an interval of wm, the width of level k lies between its
 values at both ends, and so does the ratio of each event; charging every block the distance to the
 interval, and every event its gain at the early end but its loss only at the late end, bounds the cost
-from below by the same prefix sums. Intervals whose bound is not below the best cost so far are dropped.
+from below by the same prefix sums. Intervals whose bound is not below the best cost so far are dropped;
+those that `_width_bounds` finds too costly are not looked at.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from designspace.spaces.quantized_linear import Rounding, level_widths
 BoolArray = npt.NDArray[np.bool_]
 
 W0_STEP = 8
+PIECE = 12_000  # events swept at once: what fits the cache
 WM = np.arange(1500, 3001) / 1000  # every wm that is tried
 CELLS = (256, 32, 8, 1)  # values of wm in one interval, from coarse to fine
 MAX_WA = 256.0
@@ -41,6 +43,26 @@ class Best:
 
 
 @dataclass(frozen=True, eq=False)
+class Promising:
+    """Where the optimum of one network can be: nodes whose bound does not exceed the ceiling."""
+
+    bounds: tuple[npt.NDArray[np.float32], ...]  # [w0s, cells] lower bounds in the coarsest levels
+    ceiling: float  # mean cost that is reached somewhere; not below the optimum
+
+
+@dataclass(frozen=True, eq=False)
+class _Network:
+    depths: IntArray  # [stages]
+    logs: FloatArray  # [stages] of the widths
+    slots: tuple[IntArray, IntArray]  # column of each event's change, with one half and with two
+    promising: Promising
+
+    def limit(self, cost: float) -> float:
+        """What a bound must be below to hold something better than the given cost."""
+        return min(cost, self.promising.ceiling)
+
+
+@dataclass(frozen=True, eq=False)
 class _Level:
     """One resolution of the search: a partition of WM into intervals, with their events in order of r.
 
@@ -50,8 +72,8 @@ class _Level:
     cell: int  # values of wm per interval
     low: IntArray  # [cells] index into WM of both ends
     high: IntArray  # [cells]
-    order: npt.NDArray[np.int32]  # [cells, events] events by increasing r
-    closing: BoolArray  # [cells, events] no later event has the same r
+    order: IntArray  # [cells, events] events by increasing r
+    between: BoolArray  # [cells, events] a later event has the same r
     within: IntArray  # [w0s, cells] number of events with r w0 < MAX_WA
 
     @property
@@ -72,11 +94,12 @@ class WidthSearch:
         self.log_widths: FloatArray = np.log(level_widths(*grid))  # [w0s, wms, levels + 1]
         self.tree = [self._level(cell) for cell in CELLS]
 
-    def fit(self, depths: IntArray, widths: IntArray, max_w0: int) -> Best:
-        """The best fit of one network, depths and widths [stages], with w0 <= max_w0."""
-        w0s, cells = int(max_w0) // W0_STEP, len(self.tree[0].low)
-        i, c = np.divmod(np.arange(w0s * cells), cells)
-        best = self._descend(0, i, c, depths, np.log(widths), (np.inf, 0, 0, -1))
+    def fit(self, depths: IntArray, widths: IntArray, promising: Promising) -> Best:
+        """The best fit of one network, depths and widths [stages], among the promising nodes."""
+        slots = self._slots(depths, halves=1), self._slots(depths, halves=2)
+        network = _Network(depths, np.log(widths), slots, promising)
+        i, c = np.nonzero(promising.bounds[0] <= promising.ceiling)
+        best = self._descend(0, i, c, network, (np.inf, 0, 0, -1))
         return self._interval(best, int(depths.sum()))
 
     def _ratios(self, wm: FloatArray) -> FloatArray:
@@ -93,72 +116,76 @@ class WidthSearch:
             ratios = np.concatenate([ratios, self._ratios(WM[high])], axis=1)
         order = np.argsort(ratios, axis=1, kind="stable")
         ratios = np.take_along_axis(ratios, order, axis=1)
-        closing = np.ones(ratios.shape, dtype=bool)
-        closing[:, :-1] = ratios[:, 1:] > ratios[:, :-1] * (1 + TIE)
+        between = np.zeros(ratios.shape, dtype=bool)
+        between[:, :-1] = ratios[:, 1:] <= ratios[:, :-1] * (1 + TIE)
         within = np.stack([np.searchsorted(row, MAX_WA / self.w0) for row in ratios], axis=1)
-        return _Level(cell, low, high, order.astype(np.int32), closing, within)
+        return _Level(cell, low, high, order, between, within)
 
     def _descend(
-        self,
-        depth: int,
-        i: IntArray,
-        c: IntArray,
-        depths: IntArray,
-        logs: FloatArray,
-        best: tuple[float, int, int, int],
+        self, depth: int, i: IntArray, c: IntArray, network: _Network, best: tuple[float, int, int, int]
     ) -> tuple[float, int, int, int]:
         """Least (cost, w0 index, wm index, events passed) in the given nodes (w0 index i, interval c)."""
         level = self.tree[depth]
-        costs, passed = self._sweep(level, i, c, depths, logs)
+        costs, passed = self._sweep(level, i, c, network)
         if level.exact:
             least = int(np.argmin(costs))
             found = (float(costs[least]), int(i[least]), int(c[least]), int(passed[least]))
             return min(best, found)
-        finer = self.tree[depth + 1]
-        parts = level.cell // finer.cell
         order, start, size = np.argsort(costs, kind="stable"), 0, 4
-        while start < len(order) and costs[order[start]] < best[0]:
+        while start < len(order) and costs[order[start]] < network.limit(best[0]):
             batch = order[start : start + size]
-            batch = batch[costs[batch] < best[0]]
-            children = (c[batch, None] * parts + np.arange(parts)).ravel()
-            real = children < len(finer.low)
-            best = self._descend(
-                depth + 1, np.repeat(i[batch], parts)[real], children[real], depths, logs, best
-            )
+            batch = batch[costs[batch] < network.limit(best[0])]
+            finer = self._children(depth, i[batch], c[batch], network, best[0])
+            if len(finer[0]):
+                best = self._descend(depth + 1, *finer, network, best)
             start, size = start + size, size * 4
         return best
 
+    def _children(
+        self, depth: int, i: IntArray, c: IntArray, network: _Network, cost: float
+    ) -> tuple[IntArray, IntArray]:
+        """Nodes of the next level within the given ones that can be better than the given cost."""
+        finer, bounds = self.tree[depth + 1], network.promising.bounds
+        parts = self.tree[depth].cell // finer.cell
+        i, c = np.repeat(i, parts), (c[:, None] * parts + np.arange(parts)).ravel()
+        real = np.flatnonzero(c < len(finer.low))
+        if depth + 1 < len(bounds):
+            real = real[bounds[depth + 1][i[real], c[real]] <= network.limit(cost)]
+        return i[real], c[real]
+
     def _sweep(
-        self, level: _Level, i: IntArray, c: IntArray, depths: IntArray, logs: FloatArray
+        self, level: _Level, i: IntArray, c: IntArray, network: _Network
     ) -> tuple[FloatArray, IntArray]:
         """Least mean cost (or its lower bound) over wa of each node, and the number of events up to it."""
+        logs = network.logs[:, None]
         low, high = self.log_widths[i, level.low[c]], self.log_widths[i, level.high[c]]
-        distance = np.maximum(low[:, None] - logs[:, None], logs[:, None] - high[:, None])
+        distance = np.maximum(low[:, None] - logs, logs - high[:, None])
         distance = np.maximum(distance, 0)  # [nodes, stages, levels + 1] of |log(level / observed)|
-        start = distance[:, :, 0] @ depths
-        change = np.diff(distance, axis=2)
-        if not level.exact:
-            change = np.concatenate([np.minimum(change, 0), np.maximum(change, 0)], axis=1)
-        change = np.concatenate([change.reshape(len(i), -1), np.zeros((len(i), 1))], axis=1)
-        slot = self._slots(depths, halves=1 if level.exact else 2)
+        start = distance[:, :, 0] @ network.depths
+        change = np.diff(distance, axis=2).reshape(len(i), -1)
+        halves = [change] if level.exact else [np.minimum(change, 0), np.maximum(change, 0)]
+        change = np.concatenate([*halves, np.zeros((len(i), 1))], axis=1)
+        slot = network.slots[len(halves) - 1]
 
         costs, passed = start.copy(), np.zeros(len(i), dtype=np.int64)
         counts = level.within[i, c]
         by_count = np.argsort(counts, kind="stable")
-        for rows in np.array_split(by_count, max(1, min(8, len(i) // 64))):
-            events = int(counts[rows].max(initial=0))
+        for rows in np.array_split(by_count, min(len(i), int(counts.sum()) // PIECE + 1)):
+            events = int(counts[rows[-1]])
             if events == 0:
                 continue
-            where = slot[level.order[c[rows], :events]] + rows[:, None] * change.shape[1]
-            sums = np.cumsum(np.take(change, where), axis=1)
-            sums[np.arange(events) >= counts[rows, None]] = np.inf
+            where = slot.take(level.order[c[rows], :events])
+            where += rows[:, None] * change.shape[1]
+            sums = change.take(where)
+            np.cumsum(sums, axis=1, out=sums)
+            np.copyto(sums, np.inf, where=np.arange(events) >= counts[rows, None])
             if level.exact:
-                sums[~level.closing[c[rows], :events]] = np.inf
-            least = np.argmin(sums, axis=1)
-            gain = np.take_along_axis(sums, least[:, None], axis=1)[:, 0]
-            costs[rows] = start[rows] + np.minimum(gain, 0)
+                np.copyto(sums, np.inf, where=level.between[c[rows], :events])
+            least = sums.argmin(axis=1)
+            gain = sums[np.arange(len(rows)), least]
+            costs[rows] += np.minimum(gain, 0)
             passed[rows] = np.where(gain < 0, least + 1, 0)
-        return costs / depths.sum(), passed
+        return costs / network.depths.sum(), passed
 
     def _slots(self, depths: IntArray, halves: int) -> IntArray:
         """Column of a node's changes that an event adds; the last, always 0, for blocks beyond the depth."""

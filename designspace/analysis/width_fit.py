@@ -16,21 +16,22 @@ widths; then one of them is reported, always the same, with wa a multiple of 0.1
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from designspace.analysis._width_bounds import MAX_W0, promising_nodes
 from designspace.analysis._width_search import MAX_WA, W0_STEP, Best, WidthSearch
 from designspace.analysis.summary import Interval, bootstrap_interval
 from designspace.architecture import FloatArray, IntArray
 from designspace.spaces.quantized_linear import Rounding, quantized_linear_widths
 
-MAX_W0 = 256  # RegNet's range
 EXTREMES = 3  # best networks, and worst, that are shown, as in figure 6 of the paper
 _DEPTH_STEP = 8  # networks whose depths agree up to this many blocks share the tables of the search
+_TOGETHER = 16_384  # networks whose bounds are in memory at once, 7 kB each
 
 Stagewise = Iterable[Sequence[int] | IntArray]  # one entry a network, each with one entry a stage
 
@@ -104,18 +105,26 @@ def fit_widths(depths: Stagewise, widths: Stagewise, *, rounding: Rounding = "ne
     limits = np.array([_max_w0(int(w[0])) for _, w in networks], dtype=np.int64)
 
     w0, wa, wm, e_fit = (np.zeros(len(networks)) for _ in range(4))
-    classes = -(-totals // _DEPTH_STEP) * _DEPTH_STEP
-    for depth in np.unique(classes).tolist():
-        rows = np.flatnonzero(classes == depth)
-        search = WidthSearch(depth, int(limits[rows].max()), rounding)
-        for row in rows.tolist():
-            best = search.fit(*networks[row], int(limits[row]))
-            w0[row], wm[row], wa[row] = best.w0, best.wm, _representative(best)
-            predicted = quantized_linear_widths(
-                int(totals[row]), w0[row], wa[row], wm[row], rounding=rounding
-            )
-            e_fit[row] = width_error(np.repeat(networks[row][1], networks[row][0]), predicted)
+    for row, best in _best_fits(networks, totals, limits, rounding):
+        w0[row], wm[row], wa[row] = best.w0, best.wm, _representative(best)
+        predicted = quantized_linear_widths(int(totals[row]), w0[row], wa[row], wm[row], rounding=rounding)
+        e_fit[row] = width_error(np.repeat(networks[row][1], networks[row][0]), predicted)
     return WidthFits(rounding, w0.astype(np.int64), wa, wm, e_fit)
+
+
+def _best_fits(
+    networks: list[tuple[IntArray, IntArray]], totals: IntArray, limits: IntArray, rounding: Rounding
+) -> Iterator[tuple[int, Best]]:
+    """Every network's index and best parameters; those that share tables one after the other."""
+    for start in range(0, len(networks), _TOGETHER):
+        part = slice(start, start + _TOGETHER)
+        promising = promising_nodes(networks[part], limits[part], rounding)
+        classes = -(-totals[part] // _DEPTH_STEP) * _DEPTH_STEP
+        for depth in np.unique(classes).tolist():
+            rows = np.flatnonzero(classes == depth)
+            search = WidthSearch(depth, int(limits[part][rows].max()), rounding)
+            for row in rows.tolist():
+                yield start + row, search.fit(*networks[start + row], promising[row])
 
 
 def width_error(observed: IntArray, predicted: IntArray) -> float:

@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 from scipy import optimize
 
+from designspace.analysis import _width_bounds
+from designspace.analysis._width_bounds import _Boxes, _costs, _padded, promising_nodes
 from designspace.analysis.width_fit import fit_line, fit_widths, width_error
 from designspace.spaces.quantized_linear import Rounding, quantized_linear_widths
 
@@ -90,6 +92,45 @@ def test_equals_exhaustive_search(rounding: Rounding, network: tuple[list[int], 
         wa = np.minimum(w0 * ratios, 256)
         best = min(best, rule_costs(blocks, w0, (wa[:, 1:] + wa[:, :-1]) / 2, wm, rounding).min())
     assert fits.e_fit[0] == pytest.approx(best, abs=1e-12)
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_nodes_that_are_left_out_do_not_matter(rounding: Rounding, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fit is the same to the last bit, by way of bounds on many networks or without."""
+    depths, widths = random_networks(8, most_blocks=8)
+    widths[:2, 0] = 400, 1000  # w0 above RegNet's range
+    alone = fit_widths(depths, widths, rounding=rounding)
+    monkeypatch.setattr(_width_bounds, "FEW", 0)
+    together = fit_widths(depths, widths, rounding=rounding)
+    for name in ("w0", "wa", "wm", "e_fit"):
+        assert getattr(alone, name).tolist() == getattr(together, name).tolist()
+
+    networks = list(zip(depths, widths, strict=True))
+    promising = promising_nodes(networks, np.maximum(256, widths[:, 0]), rounding)
+    left = [(some.bounds[1][:32] <= some.ceiling).mean() for some in promising]
+    assert np.mean(left) < 0.1
+    assert all(some.ceiling >= cost for some, cost in zip(promising, alone.e_fit, strict=True))
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_no_parameters_in_a_box_cost_less_than_its_bound(rounding: Rounding) -> None:
+    rng = np.random.default_rng(7)
+    depths, widths = random_networks(6, most_blocks=6)
+    networks = _padded(list(zip(depths, widths, strict=True)))
+    for _ in range(100):
+        w0 = 8 * int(rng.integers(1, 33))
+        wm = np.sort(rng.uniform(1.5, 3, 2))
+        r = 256 / w0 * np.sort(np.exp(rng.uniform(-4, 0) + rng.uniform(-0.1, 0, 2)))
+        box = _Boxes(w0, (wm[0], wm[1]), (r[:1], r[1:]))
+        at_wm, at_r = rng.uniform(*wm, 100), rng.uniform(*r, 100)
+        at_wm[:2], at_r[:2] = wm, r[::-1]  # where levels are highest and lowest
+        point = _Boxes(w0, (at_wm[9], at_wm[9]), (at_r[9:10], at_r[9:10]))
+        bounds = _costs(networks, box, rounding, lower=True)
+        reached = _costs(networks, point, rounding, lower=False)
+        for d, w, bound, cost in zip(depths, widths, bounds, reached, strict=True):
+            costs = rule_costs(np.repeat(w, d), w0, w0 * at_r, at_wm, rounding)
+            assert bound <= costs.min()
+            assert costs[9] <= cost < costs[9] + 1e-3
 
 
 def test_parameters_stay_in_their_ranges_and_explain_e_fit() -> None:
