@@ -269,8 +269,8 @@ def script(config, **environment):
         f"space={config.space.source}", "study=test", f"output_root={config.output_root}", "num_models=4",
         "budget.flops=null", "budget.resolution=8",
         "network.stem_width=8", "network.zero_init_residual=false",
-        "train.epochs=1", "train.batch_size=500", "train.val_batch_size=2000", "train.lr=0.05",
-        "train.warmup_epochs=0", "launcher.workers=2",
+        f"train.epochs={config.train.epochs}", "train.batch_size=500", "train.val_batch_size=2000",
+        "train.lr=0.05", "train.warmup_epochs=0", "launcher.workers=2",
     ]  # fmt: skip
     root = Path(study.__file__).parents[1]
     command = [sys.executable, str(root / "scripts" / "sample_and_train.py"), *arguments]
@@ -297,8 +297,15 @@ def descendants(pid):
     return found
 
 
+@pytest.fixture
+def longer(config):
+    """So long that a run still has models to train when one is seen to be finished."""
+    return replace(config, train=replace(config.train, epochs=10))
+
+
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_a_run_that_is_stopped_continues_to_the_same_errors(config, tmp_path, end):
+def test_a_run_that_is_stopped_continues_to_the_same_errors(longer, tmp_path, end):
+    config = longer
     undisturbed = replace(config, output_root=str(tmp_path / "undisturbed"))
     study.run(undisturbed)
     process = script(config)
@@ -330,7 +337,8 @@ def test_failed_records_count_their_attempts(config):
     assert study.run(debug(config)).counts == {"done": 3, "failed": 1}
 
 
-def test_the_killed_worker_costs_only_its_model(config, tmp_path):
+def test_the_killed_worker_costs_only_its_model(longer, tmp_path):
+    config = longer
     undisturbed = replace(config, output_root=str(tmp_path / "undisturbed"))
     study.run(undisturbed)
     process = script(config)
