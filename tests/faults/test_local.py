@@ -155,13 +155,13 @@ def test_the_fork_server_is_killed(tmp_path, truth):
 def test_the_run_is_asked_to_stop(tmp_path, truth):
     study = Study(tmp_path)
     stops = {  # sent to the whole group, as a terminal and a system that shuts down do
-        signal.SIGINT: lambda: study.folder.lock.exists() and run.processes(),  # while torch is imported
-        signal.SIGTERM: lambda: study.files("*.checkpoint"),
+        signal.SIGINT: (lambda: study.folder.lock.exists() and run.processes(), 0.3),  # torch is imported
+        signal.SIGTERM: (lambda: study.files("*.checkpoint"), 0.0),  # the first models are not at their end
     }
-    for number, moment in stops.items():
+    for number, (moment, seconds) in stops.items():
         with study.start() as run:
             run.until(moment)
-            time.sleep(0.3)
+            time.sleep(seconds)
             run.signal_all(number)
             ended = run.wait()
             run.assert_no_process_left()
