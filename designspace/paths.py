@@ -198,7 +198,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Readers see the old file or the whole new one, never a part.
     """
-    temporary = path.with_name(f".{path.name}.{host_name()}.{os.getpid()}.tmp")
+    temporary = temporary_name(path)
     try:
         yield temporary
         with open(temporary, "rb") as written:
@@ -209,6 +209,11 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def temporary_name(path: Path) -> Path:
+    """A name beside `path` that is this process's own, and that `remove_leftovers` knows."""
+    return path.with_name(f".{path.name}.{host_name()}.{os.getpid()}.tmp")
 
 
 def host_name() -> str:

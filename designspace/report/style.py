@@ -84,6 +84,7 @@ def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
             engine.execute(figure)  # lay out once, not again for every format
             figure.set_layout_engine("none")
         figure.set_dpi(PNG_DPI)  # also of images within an SVG
+        # matplotlib declares no types for the canvases' writers
         with replacing(png) as temporary:
             FigureCanvasAgg(figure).print_png(temporary)  # type: ignore[no-untyped-call]
         with replacing(svg) as temporary:

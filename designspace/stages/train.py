@@ -118,8 +118,8 @@ def _plan_first(config: RunConfig, job: Job, queue: deque[Model]) -> Plan:
 
 def _tidy(folder: SpaceFolder) -> None:
     """Remove what killed processes left: temporary files, void claims, checkpoints of finished models."""
-    remove_leftovers(folder.root)
-    remove_leftovers(folder.records)
+    for place in (folder.study.root, folder.root, folder.records):
+        remove_leftovers(place)
     for claim in folder.records.glob("*.claim"):
         if is_void(claim):
             claim.unlink(missing_ok=True)

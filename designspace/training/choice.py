@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from designspace.errors import UserError
-from designspace.paths import host_name
+from designspace.paths import temporary_name
 from designspace.training.settings import AUTO, MEMORY_FORMATS, PRECISIONS, TrainSettings
 
 OPTIONS = {"precision": PRECISIONS, "memory_format": MEMORY_FORMATS}  # the plainest first
@@ -94,7 +94,7 @@ def read_choice(path: Path, settings: TrainSettings) -> Choice | None:
 
 def write_choice(path: Path, choice: Choice) -> None:
     """Write the choice down, unless somebody else has done so meanwhile."""
-    temporary = path.with_name(f".{path.name}.{host_name()}.{os.getpid()}.tmp")
+    temporary = temporary_name(path)
     temporary.write_text(json.dumps(vars(choice), indent=1) + "\n", encoding="utf-8")
     try:
         with contextlib.suppress(FileExistsError):
