@@ -27,7 +27,7 @@ from designspace.analysis.width_fit import (
     WidthFits,
     extremes,
     fit_line,
-    fit_widths,
+    fit_roundings,
     mean_fit,
 )
 from designspace.architecture import FloatArray, IntArray
@@ -89,8 +89,12 @@ class StudyAnalysis:
     draws: int  # of the bootstrap of the best values
 
 
-def analyze(study: StudyRuns | pd.DataFrame, *, seed: int = 0, draws: int = DRAWS) -> StudyAnalysis:
+def analyze(
+    study: StudyRuns | pd.DataFrame, *, seed: int = 0, draws: int = DRAWS, workers: int = 1
+) -> StudyAnalysis:
     """Analyse all spaces of a study, finished or not; also from the table of its runs alone.
+
+    `workers` are processes that share the work, see `fit_widths`; they do not change a number.
 
     The numbers of a space depend on its own models and the seed alone, not on the order of the rows
     nor on the other spaces; those that compare spaces on those spaces.
@@ -99,8 +103,7 @@ def analyze(study: StudyRuns | pd.DataFrame, *, seed: int = 0, draws: int = DRAW
         study = StudyRuns(study, pd.DataFrame(), pd.DataFrame())
     check_runs(study.runs)
     runs = study.runs.sort_values(["space", "model_id"], kind="stable", ignore_index=True)
-    nearest = fit_widths(runs["depths"], runs["widths"], rounding="nearest")
-    floor = fit_widths(runs["depths"], runs["widths"], rounding="floor")
+    nearest, floor = fit_roundings(runs["depths"], runs["widths"], ["nearest", "floor"], workers=workers)
     spaces = []
     for name in sorted(set(runs["space"])):
         rows = np.flatnonzero(runs["space"] == name)

@@ -16,8 +16,11 @@ widths; then one of them is reported, always the same, with wa a multiple of 0.1
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -27,12 +30,15 @@ from designspace.analysis._width_bounds import MAX_W0, promising_nodes
 from designspace.analysis._width_search import MAX_WA, W0_STEP, Best, WidthSearch
 from designspace.analysis.summary import Interval, bootstrap_interval
 from designspace.architecture import FloatArray, IntArray
+from designspace.launch.local import open_processes
 from designspace.spaces.quantized_linear import Rounding, quantized_linear_widths
 
 EXTREMES = 3  # best networks, and worst, that are shown, as in figure 6 of the paper
 _DEPTH_STEP = 8  # networks whose depths agree up to this many blocks share the tables of the search
 _TOGETHER = 16_384  # networks whose bounds are in memory at once, 7 kB each
+_WORTH_A_WORKER = 250  # networks; a process takes about as long to start as these to fit
 
+Networks = list[tuple[IntArray, IntArray]]  # depths and widths, [stages] each
 Stagewise = Iterable[Sequence[int] | IntArray]  # one entry a network, each with one entry a stage
 
 
@@ -95,25 +101,58 @@ class LineFit:
         return np.asarray(self.slope * np.arange(1, depth + 1))
 
 
-def fit_widths(depths: Stagewise, widths: Stagewise, *, rounding: Rounding = "nearest") -> WidthFits:
-    """Fit the quantized linear rule to every network; numbers of stages may differ between networks."""
+def fit_widths(
+    depths: Stagewise, widths: Stagewise, *, rounding: Rounding = "nearest", workers: int = 1
+) -> WidthFits:
+    """Fit the quantized linear rule to every network; numbers of stages may differ between networks.
+
+    Many networks are shared out among as many `workers`, processes of this machine, with the same result;
+    a script that asks for more than one needs its `if __name__ == "__main__":`.
+    """
+    return fit_roundings(depths, widths, [rounding], workers=workers)[0]
+
+
+def fit_roundings(
+    depths: Stagewise, widths: Stagewise, roundings: Sequence[Rounding], *, workers: int = 1
+) -> list[WidthFits]:
+    """`fit_widths` with one rounding after the other, or all at once if there are workers for it."""
     networks = [
         (np.asarray(d, dtype=np.int64), np.asarray(w, dtype=np.int64))
         for d, w in zip(depths, widths, strict=True)
     ]
+    parts = max(1, min(workers // len(roundings), len(networks) // _WORTH_A_WORKER))
+    jobs = deque(itertools.product(roundings, range(parts)))
+    processes = min(workers, len(jobs)) if len(networks) >= _WORTH_A_WORKER else 1
+    fits = {rounding: np.empty((len(networks), 4)) for rounding in roundings}
+    with open_processes(partial(_fitter, networks, parts), processes, preload=[__name__]) as pool:
+        for outcome in pool.run(jobs):
+            rounding, part = outcome.item
+            fits[rounding][part::parts] = outcome.result("the widths cannot be fitted")
+    return [
+        WidthFits(rounding, fit[:, 0].astype(np.int64), *fit[:, 1:].T.copy())
+        for rounding, fit in fits.items()
+    ]
+
+
+def _fitter(networks: Networks, parts: int) -> Callable[[tuple[Rounding, int]], FloatArray]:
+    """In the worker: what fits, with a rounding, every `parts`-th network from a first one on."""
+    return lambda job: _fit(networks[job[1] :: parts], job[0])
+
+
+def _fit(networks: Networks, rounding: Rounding) -> FloatArray:
+    """w0, wa, wm and e_fit of each of n networks, [n, 4]."""
     totals = np.array([int(d.sum()) for d, _ in networks], dtype=np.int64)
     limits = np.array([_max_w0(int(w[0])) for _, w in networks], dtype=np.int64)
-
-    w0, wa, wm, e_fit = (np.zeros(len(networks)) for _ in range(4))
+    fits = np.empty((len(networks), 4))
     for row, best in _best_fits(networks, totals, limits, rounding):
-        w0[row], wm[row], wa[row] = best.w0, best.wm, _representative(best)
-        predicted = quantized_linear_widths(int(totals[row]), w0[row], wa[row], wm[row], rounding=rounding)
-        e_fit[row] = width_error(np.repeat(networks[row][1], networks[row][0]), predicted)
-    return WidthFits(rounding, w0.astype(np.int64), wa, wm, e_fit)
+        parameters = (float(best.w0), _representative(best), best.wm)
+        predicted = quantized_linear_widths(int(totals[row]), *parameters, rounding=rounding)
+        fits[row] = *parameters, width_error(np.repeat(networks[row][1], networks[row][0]), predicted)
+    return fits
 
 
 def _best_fits(
-    networks: list[tuple[IntArray, IntArray]], totals: IntArray, limits: IntArray, rounding: Rounding
+    networks: Networks, totals: IntArray, limits: IntArray, rounding: Rounding
 ) -> Iterator[tuple[int, Best]]:
     """Every network's index and best parameters; those that share tables one after the other."""
     for start in range(0, len(networks), _TOGETHER):

@@ -31,6 +31,13 @@ def open_pool(settings: LauncherSettings, setup: Setup, *, preload: Sequence[str
     )
 
 
+def open_processes(setup: Setup, workers: int, *, preload: Sequence[str] = ()) -> Pool:
+    """A pool for work that is not training, which inherits the environment; one worker is this process."""
+    if workers <= 1:
+        return InProcessPool(setup)
+    return ProcessPool(setup, environments=[{}] * workers, preload=preload)
+
+
 def worker_environments(settings: LauncherSettings) -> list[dict[str, str]]:
     """Environment variables of each worker: its threads and, where there are GPUs, the one it uses."""
     threads = dict.fromkeys(THREAD_VARIABLES, str(settings.threads))

@@ -56,6 +56,13 @@ class Outcome:
     value: Any = None
     failure: Failure | None = None
 
+    def result(self, complaint: str) -> Any:
+        """The value. Raises RunError, which begins with the complaint, if there is none."""
+        if self.failure is not None:
+            details = self.failure.traceback or ""
+            raise RunError(f"{complaint}: {self.failure.reason}\n{details}".rstrip())
+        return self.value
+
 
 DIED = Failure("worker_died", "the worker process died")
 HUNG = Failure("hang", "made no step for too long and was killed")

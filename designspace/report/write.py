@@ -10,9 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from designspace.analysis.study import StudyAnalysis
-from designspace.errors import RunError
-from designspace.launch.local import available_cores
-from designspace.launch.pool import InProcessPool, Pool, ProcessPool
+from designspace.launch.local import available_cores, open_processes
 from designspace.paths import replacing
 from designspace.report.about import About, about_study
 from designspace.report.html import Section, write_report
@@ -54,22 +52,13 @@ def _save_figures(
     """The files of every figure, by its name."""
     names = deque(name for topic in found for name in topic.figures)
     drawn = {}
-    with _open_pool(partial(_drawing, study, folder), min(workers, len(names))) as pool:
+    setup = partial(_drawing, study, folder)
+    with open_processes(setup, min(workers, len(names)), preload=[__name__]) as pool:
         for outcome in pool.run(names):
             drawn[outcome.item] = outcome
             if outcome.failure is not None:
                 names.clear()  # the other workers end what they are at, and leave nothing behind
-    for name, outcome in drawn.items():
-        if outcome.failure is not None:
-            reason, details = outcome.failure.reason, outcome.failure.traceback or ""
-            raise RunError(f"{folder / name}: cannot be drawn: {reason}\n{details}".rstrip())
-    return {name: outcome.value for name, outcome in drawn.items()}
-
-
-def _open_pool(setup: Callable[[], Callable[[str], list[Path]]], workers: int) -> Pool:
-    if workers <= 1:
-        return InProcessPool(setup)
-    return ProcessPool(setup, environments=[{}] * workers, preload=[__name__])
+    return {name: outcome.result(f"{folder / name}: cannot be drawn") for name, outcome in drawn.items()}
 
 
 def _drawing(study: StudyAnalysis, folder: Path) -> Callable[[str], list[Path]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from designspace.config import AnalyzeConfig
 from designspace.errors import UserError
+from designspace.launch.local import available_cores
 from designspace.paths import find_study, make_writable_folder
 from designspace.records import MISSING
 from designspace.stages.collect import collect_runs, study_runs
@@ -46,7 +47,7 @@ def analyze_study(config: AnalyzeConfig) -> AnalysisResult:
             "run scripts/sample_and_train.py"
         )
     make_writable_folder(folder.analysis)
-    study = analyze(collected, seed=config.seed, draws=config.draws)
+    study = analyze(collected, seed=config.seed, draws=config.draws, workers=available_cores())
     about = about_study(
         study,
         {space.name: read_settings(space) for space in folder.spaces() if space.config.exists()},
