@@ -11,6 +11,7 @@ training step counts as three forward passes of two operations a multiply-add.
 from __future__ import annotations
 
 import argparse
+import itertools
 import multiprocessing
 import os
 import statistics
@@ -109,6 +110,23 @@ def timed(function: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def measure(model: Mapping[Any, Any], size: int, steps: int, cores: int, peak: float) -> dict[str, Any]:
+    """One line of the table."""
+    os.environ["GLIBC_TUNABLES"] = ALLOCATOR  # as for the workers
+    ours = at_once(seconds_a_step, [(Task(model, True, size, steps, 1),)] * cores)
+    del os.environ["GLIBC_TUNABLES"]
+    (plain,) = at_once(seconds_a_step, [(Task(model, False, size, steps, cores),)])
+    rate, plain_rate = sum(size / seconds for seconds in ours), size / plain
+    return {
+        "batch_size": size,
+        "model_id": model["model_id"],
+        "images_per_second": round(rate, 1),
+        "plain_images_per_second": round(plain_rate, 1),
+        "ratio": round(rate / plain_rate, 3),
+        "percent_of_peak": round(100 * OPERATIONS * model["flops"] * rate / peak, 1),
+    }
+
+
 def at_once(function: Callable[..., float], arguments: list[tuple[Any, ...]]) -> list[float]:
     """The function in one fresh process for each of the arguments, at the same time."""
     context = multiprocessing.get_context("spawn")
@@ -124,9 +142,9 @@ def main() -> None:
     )
     parser.add_argument("--space", default="regnetx")
     parser.add_argument("--networks", type=int, default=4)
-    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[16, 32, 64])
     parser.add_argument("--steps", type=int, default=3)
-    parser.add_argument("--output", type=Path, help="CSV to write, one row a network")
+    parser.add_argument("--output", type=Path, help="CSV to write, one row a batch size and network")
     arguments = parser.parse_args()
     cores = available_cores()
     budget = BudgetSettings(flops=[360e6, 400e6], resolution=RESOLUTION)
@@ -137,33 +155,21 @@ def main() -> None:
     peak = sum(at_once(matrix_product_rate, [(1,)] * cores))
     print(f"bf16 matrix product on {cores} cores: {peak / 1e9:.0f} GFLOP/s")
     rows = []
-    for model in population.to_frame().to_dict("records"):
-        size, steps = arguments.batch_size, arguments.steps
-        os.environ["GLIBC_TUNABLES"] = ALLOCATOR  # as for the workers
-        ours = at_once(seconds_a_step, [(Task(model, True, size, steps, 1),)] * cores)
-        del os.environ["GLIBC_TUNABLES"]
-        (plain,) = at_once(seconds_a_step, [(Task(model, False, size, steps, cores),)])
-        rate, plain_rate = sum(size / seconds for seconds in ours), size / plain
-        share = OPERATIONS * model["flops"] * rate / peak
-        rows.append(
-            {
-                "model_id": model["model_id"],
-                "images_per_second": round(rate, 1),
-                "plain_images_per_second": round(plain_rate, 1),
-                "ratio": round(rate / plain_rate, 3),
-                "percent_of_peak": round(100 * share, 1),
-            }
-        )
+    for size, model in itertools.product(arguments.batch_sizes, population.to_frame().to_dict("records")):
+        row = measure(model, size, arguments.steps, cores, peak)
+        rows.append(row)
         print(
-            f"{model['model_id']}: {rate:6.1f} images/s against {plain_rate:5.1f}, {rate / plain_rate:.2f} "
-            f"times, {100 * share:.0f} % of the peak",
+            f"{row['model_id']}, batches of {size:2}: {row['images_per_second']:5} images a second against "
+            f"{row['plain_images_per_second']:4}, {row['ratio']:.2f} times",
             flush=True,
         )
     table = pd.DataFrame(rows)
-    print(
-        f"median ratio {table['ratio'].median():.2f} ({table['ratio'].min():.2f} to "
-        f"{table['ratio'].max():.2f}), {table['percent_of_peak'].median():.0f} % of the peak"
-    )
+    for size in arguments.batch_sizes:
+        part = table[table["batch_size"] == size]
+        print(
+            f"batches of {size}: {part['ratio'].median():.2f} times ({part['ratio'].min():.2f} to "
+            f"{part['ratio'].max():.2f}), {part['percent_of_peak'].median():.0f} % of the peak"
+        )
     if arguments.output is not None:
         table.to_csv(arguments.output, index=False)
 

@@ -4,8 +4,8 @@ python scripts/benchmark/scale.py --models 3000 100000 --report-models 600 3000 
 
 Everything is generated in a temporary folder and nothing of it kept: a population, a record for each of its
 models, job arrays that no cluster runs (a stand-in for sbatch answers). Files are read from the file cache,
-so a slow file system comes on top. Each step runs in a fresh process. The models of the report are those of
-a committed study, repeated, as in report.py.
+so a slow file system comes on top. Each step runs in a fresh process. The models of the report are
+simulated as in report.py.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from report import repeated  # beside this script
+from report import simulated  # beside this script
 
 from designspace.analysis.study import analyze
 from designspace.architecture import Architecture
@@ -168,7 +168,7 @@ def _look(folder: SpaceFolder, models: int) -> None:
 def _report(output_root: str, name: str, models: int, folder: Path) -> tuple[int, int]:
     """All that `scripts/analyze.py` computes and writes, but in one process, so that all of it is counted."""
     runs = study_runs(find_study(output_root, name)).runs
-    write_analysis(analyze(repeated(runs, models, np.random.default_rng(0))), folder, workers=1)
+    write_analysis(analyze(simulated(runs, models, np.random.default_rng(0))), folder, workers=1)
     return _written(folder)
 
 
