@@ -48,11 +48,11 @@ def simulated(runs: pd.DataFrame, models: int, rng: np.random.Generator) -> pd.D
     return table
 
 
-def timed(function: Callable[[], Result]) -> tuple[Result, str]:
+def timed(function: Callable[[], Result]) -> tuple[Result, float]:
     """The result, and the seconds that it took."""
     start = time.perf_counter()
     result = function()
-    return result, f"{time.perf_counter() - start:.1f}"
+    return result, time.perf_counter() - start
 
 
 def report(study: StudyAnalysis, folder: Path) -> Path:
@@ -65,15 +65,15 @@ def report(study: StudyAnalysis, folder: Path) -> Path:
     return write_report(study, sections, folder, about, summary=summary(study), cautions=cautions(study))
 
 
-def measure(runs: pd.DataFrame) -> dict[str, str]:
+def measure(runs: pd.DataFrame) -> dict[str, float]:
     """One line of the table."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "analysis"
         study, analysis = timed(lambda: analyze(runs, workers=available_cores()))
         _, files = timed(lambda: write_analysis(study, folder))
         path, page = timed(lambda: report(study, folder))
-        size = f"{path.stat().st_size / 1e6:.1f}"
-    return {"models": str(len(runs)), "analysis": analysis, "files": files, "report": page, "MB": size}
+        size = path.stat().st_size / 1e6
+    return {"models": len(runs), "analysis": analysis, "files": files, "report": page, "MB": size}
 
 
 def main() -> None:
@@ -83,10 +83,14 @@ def main() -> None:
     parser.add_argument("--models", type=int, nargs="+", default=[600, 3000])
     parser.add_argument("--output-root", default="results")
     parser.add_argument("--study", default="laptop_six_spaces")
+    parser.add_argument("--output", type=Path, help="CSV to write, one row a number of models")
     arguments = parser.parse_args()
     runs = study_runs(find_study(arguments.output_root, arguments.study)).runs
     rows = [measure(simulated(runs, models, np.random.default_rng(0))) for models in arguments.models]
-    print(pd.DataFrame(rows).to_string(index=False))
+    table = pd.DataFrame(rows)
+    print(table.to_string(index=False, float_format="{:.1f}".format))
+    if arguments.output is not None:
+        table.to_csv(arguments.output, index=False, float_format="%.2f")
 
 
 if __name__ == "__main__":
