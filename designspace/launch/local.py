@@ -42,8 +42,7 @@ def worker_environments(settings: LauncherSettings) -> list[dict[str, str]]:
     """Environment variables of each worker: its threads and, where there are GPUs, the one it uses."""
     threads = dict.fromkeys(THREAD_VARIABLES, str(settings.threads))
     gpus = visible_gpus()
-    one_each = len(gpus) * settings.workers_per_gpu or max(1, available_cores() // settings.threads)
-    count = settings.workers if isinstance(settings.workers, int) else one_each
+    count = settings.workers_on(available_cores(), len(gpus))
     return [
         {**threads, **({"CUDA_VISIBLE_DEVICES": gpus[i % len(gpus)]} if gpus else {})} for i in range(count)
     ]

@@ -16,9 +16,7 @@ class LauncherSettings:
     """`local`: worker processes of this machine; `slurm`: tasks of a cluster; `debug`: in this process."""
 
     name: str = "local"  # local, slurm or debug
-    workers: int | str | None = (
-        None  # processes; null: one a core, or workers_per_gpu on each GPU; auto: by timing
-    )
+    workers: int | str | None = None  # null: one a core, or workers_per_gpu on each GPU; auto: by timing
     workers_per_gpu: int = 1  # models at once on each GPU
     threads: int = 1  # of each worker; more than one changes the last bits of the errors
     max_retries: int = 2  # further attempts for a model that raised, hung or whose worker died
@@ -41,6 +39,12 @@ class LauncherSettings:
     array_parallelism: int = 64  # slurm: tasks at once
     setup: list[str] = field(default_factory=list)  # slurm: shell lines before the task, e.g. module load
     options: dict[str, Any] = field(default_factory=dict)  # slurm: any further option of sbatch
+
+    def workers_on(self, cores: int, gpus: int) -> int:
+        """How many workers so many cores and GPUs get; with auto, what there would be without timing."""
+        if isinstance(self.workers, int):
+            return self.workers
+        return gpus * self.workers_per_gpu or max(1, cores // self.threads)
 
     def validate(self) -> None:
         """Raises UserError with all values that cannot be."""

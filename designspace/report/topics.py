@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -188,9 +189,9 @@ def _parameters(study: StudyAnalysis) -> Iterator[Topic]:
     figures: dict[str, Draw] = {"importance": lambda: importance_figure(found)}
     for index, space in enumerate(study.spaces):
         name = file_name(space.name)
-        figures[f"parameters_{name}"] = lambda space=space, index=index: parameter_figure(space, index)  # type: ignore[misc]
+        figures[f"parameters_{name}"] = partial(parameter_figure, space, index)
         if len(shown[space.name]) > 1:
-            figures[f"pairs_{name}"] = lambda space=space: pairs_figure(space, shown[space.name])  # type: ignore[misc]
+            figures[f"pairs_{name}"] = partial(pairs_figure, space, shown[space.name])
     yield Topic(
         "parameters",
         "Which parameters matter",

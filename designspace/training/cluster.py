@@ -192,10 +192,8 @@ def models_per_task(settings: LauncherSettings, model_seconds: float, models: in
 
 
 def task_workers(settings: LauncherSettings) -> int:
-    """Models that a task trains at the same time: by its GPUs, or by its cores (auto: at least about)."""
-    per_gpu = settings.gpus * settings.workers_per_gpu
-    one_each = per_gpu or max(1, settings.cpus // settings.threads)
-    return settings.workers if isinstance(settings.workers, int) else one_each
+    """Models that a task trains at the same time (with auto: about)."""
+    return settings.workers_on(settings.cpus, settings.gpus)
 
 
 def _failed_record(folder: SpaceFolder, model: Model) -> Record | None:

@@ -139,11 +139,10 @@ def train_step(
     labels: Tensor,
 ) -> Tensor:
     """One iteration; returns the mean loss of the batch."""
-    images = images.contiguous(memory_format=_memory_format(settings))
     total = torch.zeros((), device=images.device)
     for part, targets in zip(images.chunk(micro_batches), labels.chunk(micro_batches), strict=True):
-        with _autocast(settings, images.device):
-            loss = functional.cross_entropy(network(part), targets, label_smoothing=settings.label_smoothing)
+        scores = _scores(network, part, settings)
+        loss = functional.cross_entropy(scores, targets, label_smoothing=settings.label_smoothing)
         loss = loss if micro_batches == 1 else loss * (len(part) / len(images))
         torch.autograd.backward(loss)
         total += loss.detach()
@@ -164,9 +163,7 @@ def validate(
     network.eval()
     wrong = torch.zeros((), dtype=torch.int64, device=device)
     for images, labels in data.val_batches(settings.val_batch_size):
-        with _autocast(settings, device):
-            scores = network(images.contiguous(memory_format=_memory_format(settings)))
-        wrong += (scores.argmax(dim=1) != labels).sum()
+        wrong += (_scores(network, images, settings).argmax(dim=1) != labels).sum()
         on_step()
     return 100.0 * int(wrong) / data.info.num_val
 
@@ -195,8 +192,8 @@ def estimate_seconds(
     images, labels = next(iter(data.val_batches(settings.val_batch_size)))
     start = time.perf_counter()
     network.eval()
-    with torch.inference_mode(), _autocast(settings, device):
-        network(images.contiguous(memory_format=_memory_format(settings))).sum().item()
+    with torch.inference_mode():
+        _scores(network, images, settings).sum().item()
     val_seconds = (time.perf_counter() - start) * data.info.num_val / len(labels)
     return settings.epochs * (train_seconds + val_seconds)
 
@@ -230,5 +227,9 @@ def _memory_format(settings: TrainSettings) -> torch.memory_format:
     return torch.channels_last if settings.memory_format == "channels_last" else torch.contiguous_format
 
 
-def _autocast(settings: TrainSettings, device: torch.device) -> torch.autocast:
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=settings.precision == "bf16")
+def _scores(network: nn.Module, images: Tensor, settings: TrainSettings) -> Tensor:
+    """Logits in float32, computed in the settings' memory format and precision."""
+    images = images.contiguous(memory_format=_memory_format(settings))
+    with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=settings.precision == "bf16"):
+        scores: Tensor = network(images)
+    return scores.float()

@@ -43,7 +43,7 @@ def worker_counts(settings: LauncherSettings) -> list[int]:
     gpus = len(visible_gpus())
     if gpus:
         return [gpus * per_gpu for per_gpu in range(1, MOST_PER_GPU + 1)]
-    most = max(1, available_cores() // settings.threads)
+    most = settings.workers_on(available_cores(), 0)
     return sorted({max(1, most // 2), most})
 
 
