@@ -21,8 +21,7 @@ from scipy import stats
 
 from designspace.analysis.edf import dkw_half_width
 from designspace.analysis.holm import holm
-from designspace.analysis.random_search import outcomes
-from designspace.analysis.runs import Counts, count_statuses, finished_errors
+from designspace.analysis.runs import Counts, count_statuses, finished_errors, outcomes
 from designspace.analysis.sample_size import beating
 from designspace.analysis.summary import NAN, RESAMPLED_VALUES, Interval
 from designspace.architecture import FloatArray

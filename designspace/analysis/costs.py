@@ -20,8 +20,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from designspace.analysis.parameters import COSTS
-from designspace.analysis.ranking import (
+from designspace.analysis.estimates import (
     CONFIDENCE,
     RESAMPLES,
     Estimate,
@@ -29,11 +28,12 @@ from designspace.analysis.ranking import (
     estimate,
     estimate_columns,
     in_words,
-    ranked,
     ratio,
     resampled_counts,
     space_rng,
 )
+from designspace.analysis.parameters import COSTS
+from designspace.analysis.ranking import ranked
 from designspace.architecture import FloatArray
 
 TIMES = ("train_seconds_per_image", "inference_seconds")

@@ -24,7 +24,7 @@ from scipy import stats
 
 from designspace.analysis.holm import holm
 from designspace.analysis.parameters import COSTS
-from designspace.analysis.random_search import outcomes
+from designspace.analysis.runs import outcomes
 from designspace.analysis.summary import NAN
 from designspace.architecture import FloatArray, IntArray
 

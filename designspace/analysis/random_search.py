@@ -19,10 +19,9 @@ import pandas as pd
 from scipy import stats
 from scipy.special import gammaln
 
-from designspace.analysis.runs import Counts, count_statuses
+from designspace.analysis.runs import WORST, Counts, count_statuses, outcomes
 from designspace.architecture import FloatArray, IntArray
 
-WORST = 100.0  # percent; stands for models without an error
 CONFIDENCE = 0.95
 LARGEST_SHARE = 1 / 8  # of the models in a draw, up to which the interval is given
 COLUMNS = ("space", "draws", "best_error", "low", "high", "n", "n_without_error")
@@ -49,13 +48,6 @@ class RandomSearchCurve:
     def n(self) -> int:
         """Models with a verdict: done, diverged or failed."""
         return self.counts.n
-
-
-def outcomes(runs: pd.DataFrame) -> FloatArray:
-    """Top-1 error in percent of every row [n]: 100 where diverged or failed, NaN where not run yet."""
-    done, missing = runs["status"] == "done", runs["status"] == "missing"
-    errors = runs["error"].to_numpy(dtype=float, na_value=np.nan)
-    return np.where(done, errors, np.where(missing, np.nan, WORST))
 
 
 def random_search_curve(

@@ -4,10 +4,6 @@ Two questions. Within each training: does the error after epoch t rank the model
 epoch does? And, where some of the models were trained again for longer: does the brief error rank them as
 the longer one? The first is the kinder question: both errors come from one training with one seed, and a
 schedule made for all epochs has a learning rate at epoch t that a training of t epochs would not have.
-
-The bootstrap of this module draws models with replacement, within each space. A resample is a column of
-counts, how often each model was drawn, so that ranks come from cumulative sums and concordant pairs from a
-matrix product.
 """
 
 from __future__ import annotations
@@ -22,24 +18,22 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from designspace.analysis.summary import NAN, Interval
+from designspace.analysis.estimates import (
+    NONE,
+    RESAMPLES,
+    Estimate,
+    draw_key,
+    estimate,
+    estimate_columns,
+    in_words,
+    ratio,
+    resampled_counts,
+    space_rng,
+)
+from designspace.analysis.summary import NAN
 from designspace.architecture import FloatArray
 
-RESAMPLES = 1_000
-CONFIDENCE = 0.95
-FEWEST = 8  # models; with fewer a bootstrap interval would only look like one
 TOP_SHARE = 0.1  # of the models: "the best"
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number and its interval, both NaN where the data cannot give them."""
-
-    value: float
-    interval: Interval
-
-
-NONE = Estimate(NAN, Interval(NAN, NAN))
 
 
 @dataclass(frozen=True)
@@ -173,18 +167,6 @@ def ranking_table(ranking: RankingAnalysis) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=RANKING)
 
 
-def in_words(value: Estimate, scale: float = 1, digits: int = 2) -> str:
-    """The value and its interval, "0.60 [0.51, 0.73]"."""
-    low, high = value.interval.low, value.interval.high
-    return f"{scale * value.value:.{digits}f} [{scale * low:.{digits}f}, {scale * high:.{digits}f}]"
-
-
-def estimate_columns(name: str, estimate: Estimate) -> dict[str, float]:
-    """An estimate as three columns of a table."""
-    interval = estimate.interval
-    return {name: estimate.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
-
-
 def _columns(agreement: Agreement) -> dict[str, Any]:
     return (
         {"n": agreement.n, "n_best": agreement.best}
@@ -195,25 +177,6 @@ def _columns(agreement: Agreement) -> dict[str, Any]:
 
 
 # ---- resampling --------------------------------------------------------------------------------------------
-
-
-def draw_key(rng: np.random.Generator) -> int:
-    """A number from which the spaces' own generators follow."""
-    return int(rng.integers(2**63))
-
-
-def space_rng(key: int, name: str) -> np.random.Generator:
-    """The generator of one space, so that its numbers do not depend on which other spaces there are."""
-    return np.random.default_rng([key, *name.encode()])
-
-
-def resampled_counts(n: int, resamples: int, rng: np.random.Generator) -> FloatArray:
-    """How often each of n models is in each resample, [n, 1 + resamples]; column 0 is the sample itself."""
-    counts = np.ones((n, 1 + resamples))
-    if n:
-        drawn = rng.integers(n, size=(n, resamples)) * resamples + np.arange(resamples)
-        counts[:, 1:] = np.bincount(drawn.ravel(), minlength=n * resamples).reshape(n, resamples)
-    return counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,22 +210,6 @@ def ranked(values: FloatArray, counts: FloatArray) -> Ranked:
 def places(n: int) -> int:
     """Models in the best 10 %, at least one."""
     return max(1, round(TOP_SHARE * n)) if n else 0
-
-
-def ratio(above: FloatArray, below: FloatArray) -> FloatArray:
-    """Quotient with NaN where the denominator is 0 (a resample of equal values has no correlation)."""
-    result: FloatArray = np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below > 0)
-    return result
-
-
-def estimate(draws: FloatArray, n: int, *, confidence: float = CONFIDENCE) -> Estimate:
-    """Value on the sample, draws[0], and percentile interval of the others; none below FEWEST models."""
-    value, others = float(draws[0]), draws[1:][np.isfinite(draws[1:])]
-    if n < FEWEST or math.isnan(value) or len(others) == 0:
-        return Estimate(value, NONE.interval)
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(others, [tail, 1 - tail])
-    return Estimate(value, Interval(float(low), float(high)))
 
 
 def _sums(columns: FloatArray, counts: FloatArray) -> list[_Sums]:

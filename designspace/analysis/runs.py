@@ -10,6 +10,7 @@ import pandas as pd
 from designspace.architecture import FloatArray
 
 STATUSES = ("done", "diverged", "failed", "missing")
+WORST = 100.0  # percent; stands for models without an error
 REQUIRED = (
     *("model_id", "space", "depths", "widths", "bottleneck_ratios", "group_widths"),
     *("flops", "params", "acts", "status", "error"),
@@ -65,3 +66,10 @@ def count_statuses(runs: pd.DataFrame) -> Counts:
 def finished_errors(runs: pd.DataFrame) -> FloatArray:
     """Top-1 errors in percent of the models that are done, in the order of the rows, [n_done]."""
     return runs.loc[runs["status"] == "done", "error"].to_numpy(dtype=float)
+
+
+def outcomes(runs: pd.DataFrame) -> FloatArray:
+    """Top-1 error in percent of every row [n]: 100 where diverged or failed, NaN where not run yet."""
+    done, missing = runs["status"] == "done", runs["status"] == "missing"
+    errors = runs["error"].to_numpy(dtype=float, na_value=np.nan)
+    return np.where(done, errors, np.where(missing, np.nan, WORST))

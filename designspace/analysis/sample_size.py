@@ -26,8 +26,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from designspace.analysis.random_search import outcomes
-from designspace.analysis.runs import Counts, count_statuses
+from designspace.analysis.runs import Counts, count_statuses, outcomes
 from designspace.analysis.summary import NAN, Interval
 from designspace.architecture import FloatArray, IntArray
 

@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from designspace.analysis.importance import GROUPS, Importance, SpaceImportance
 from designspace.analysis.study import SpaceAnalysis
 from designspace.architecture import FloatArray
-from designspace.report.parameter_figures import MILLIONS, NAMES
+from designspace.report.parameter_figures import MILLIONS, doubles, parameter_label
 from designspace.report.style import ERROR_LABEL, figure_style, use_log2, without_error
 
 SIGNIFICANT = 0.05
@@ -52,8 +52,8 @@ def pairs_figure(space: SpaceAnalysis, names: Sequence[str]) -> Figure:
             axes = grid[row - 1, column]
             axes.set_axis_on()
             points = _draw_pair(axes, space, x, y, norm)
-            axes.set_xlabel(_label(x) if row == size else "", fontsize=8)
-            axes.set_ylabel(_label(y) if column == 0 else "", fontsize=8)
+            axes.set_xlabel(parameter_label(x) if row == size else "", fontsize=8)
+            axes.set_ylabel(parameter_label(y) if column == 0 else "", fontsize=8)
         if len(names) > 1:
             above = "max" if space.window.beyond else "neither"
             figure.colorbar(points, ax=grid, label=ERROR_LABEL, shrink=0.8, aspect=30, extend=above)
@@ -74,7 +74,7 @@ def _draw_pair(axes: Axes, space: SpaceAnalysis, x: str, y: str, norm: Normalize
     )
     sides: tuple[tuple[str, Literal["x", "y"]], ...] = ((x, "x"), (y, "y"))
     for name, which in sides:
-        if _doubling(name) and (len(order) or without.any()):
+        if doubles(name) and (len(order) or without.any()):
             use_log2(axes, which, ticks=6)
         elif name[0] == "d":
             axis = axes.xaxis if which == "x" else axes.yaxis
@@ -89,21 +89,9 @@ def _values(space: SpaceAnalysis, name: str) -> FloatArray:
 
 def _spread(values: FloatArray, offsets: FloatArray, name: str) -> FloatArray:
     """Move points of one whole number apart, within the room up to the next, so that none hides another."""
-    if _doubling(name):
+    if doubles(name):
         return values * 2.0 ** (0.3 * (offsets - 0.5)) if name[0] in "bg" else values
     return values + 0.6 * (offsets - 0.5) if name[0] == "d" else values
-
-
-def _doubling(name: str) -> bool:
-    """Values that double: widths, bottleneck ratios and group widths."""
-    return name[0] in "wbg" and name not in ("wa", "wm")
-
-
-def _label(name: str) -> str:
-    if name in NAMES:
-        return NAMES[name]
-    text = NAMES[name[0]]
-    return text.format(name[1:]) if "{}" in text else f"{text.split(' [')[0]}, stage {name[1:]}"
 
 
 def _pairs_caption(space: SpaceAnalysis, names: Sequence[str]) -> str:

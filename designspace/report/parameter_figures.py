@@ -113,17 +113,23 @@ def draw_parameter(axes: Axes, space: SpaceAnalysis, name: str, shade: str) -> N
         axes.axvspan(best.low * scale, best.high * scale, color=shade, alpha=0.15, lw=0)
         axes.axvline(best.median * scale, color=shade, lw=1.2)
     axes.scatter(space.parameters[name] * scale, space.runs["error"], s=9, color=shade, alpha=0.6, lw=0)
-    axes.set_xlabel(_label(name), fontsize=8)
+    axes.set_xlabel(parameter_label(name), fontsize=8)
     axes.tick_params(labelsize=8)
     axes.use_sticky_edges = False  # a margin also beside the shade
-    if name[0] in "wbg" and name not in ("wa", "wm"):
+    if doubles(name):
         use_log2(axes, "x", ticks=6)
     elif name[0] == "d":
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
 
 
-def _label(name: str) -> str:
+def parameter_label(name: str) -> str:
+    """Axis label of a column of the parameters."""
     if name in NAMES:
         return NAMES[name]
     text = NAMES[name[0]]
     return text.format(name[1:]) if "{}" in text else f"{text.split(' [')[0]}, stage {name[1:]}"
+
+
+def doubles(name: str) -> bool:
+    """Whether values of a parameter double: widths, bottleneck ratios and group widths."""
+    return name[0] in "wbg" and name not in ("wa", "wm")

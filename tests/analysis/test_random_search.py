@@ -9,11 +9,11 @@ from synthetic import make_runs
 from designspace.analysis.random_search import (
     COLUMNS,
     expected_best,
-    outcomes,
     powers_of_two,
     random_search_curve,
     random_search_table,
 )
+from designspace.analysis.runs import outcomes
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 9])

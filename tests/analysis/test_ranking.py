@@ -6,7 +6,8 @@ import pytest
 from scipy import stats
 from synthetic import make_runs
 
-from designspace.analysis.ranking import RANKING, rank_models, ranked, ranking_table, resampled_counts
+from designspace.analysis.estimates import resampled_counts
+from designspace.analysis.ranking import RANKING, rank_models, ranked, ranking_table
 
 
 def rng() -> np.random.Generator:
