@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,8 +13,6 @@ from designspace.paths import SpaceFolder
 from designspace.records import Attempt
 from designspace.sampling import NetworkSettings
 from designspace.training.settings import TrainSettings
-
-WORKER_MODULE = "designspace.training.worker"  # what a worker imports: torch and all that needs it
 
 
 @dataclass(frozen=True)
@@ -62,10 +58,3 @@ def training_seed(study_seed: int, model_id: str, repeat: int = 0) -> int:
     entropy = [study_seed, int(model_id, 16), *([repeat] if repeat else [])]
     words = np.random.SeedSequence(entropy).generate_state(2, np.uint32)
     return int(words[0]) << 31 | int(words[1]) >> 1
-
-
-def start_worker(job: Job) -> Callable[[Any], Any]:
-    """The function of a worker, with the data set loaded; takes a Model or a Timing."""
-    from designspace.training.worker import Worker
-
-    return Worker(job)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from designspace.launch.local import available_cores, open_pool, visible_gpus
 from designspace.launch.pool import Pool
 from designspace.launch.settings import AUTO, LauncherSettings
-from designspace.training.tasks import WORKER_MODULE, Job, Timing, start_worker
+from designspace.training.tasks import Job, Timing
+
+WORKER_MODULE = "designspace.training.worker"  # torch and all that needs it: not for the driver
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +40,13 @@ def open_workers(settings: LauncherSettings, job: Job) -> Pool:
             stack.pop_all()
             return pool
     return open_some(replace(settings, workers=best))
+
+
+def start_worker(job: Job) -> Callable[[Any], Any]:
+    """In the worker: its function, with the data set loaded; takes a Model or a Timing."""
+    from designspace.training.worker import Worker
+
+    return Worker(job)
 
 
 def worker_counts(settings: LauncherSettings) -> list[int]:

@@ -26,7 +26,8 @@ from designspace.launch.settings import LauncherSettings
 from designspace.paths import SpaceFolder
 from designspace.sampling import NetworkSettings
 from designspace.training.settings import TrainSettings
-from designspace.training.tasks import WORKER_MODULE, Job, start_worker
+from designspace.training.tasks import Job
+from designspace.training.workers import WORKER_MODULE, start_worker
 
 
 def start_and_do_nothing(job: Job) -> Any:
