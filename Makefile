@@ -2,7 +2,7 @@
 # make test       set up .venv with the test extra, run linter, type checker and tests
 # make faults     kill, hang, fill up and preempt real runs, here and on a SLURM cluster of its own
 # make format     bring the code into its one form
-# make benchmark  time everything against its peer, two hours on two quiet cores
+# make benchmark  time everything against its peer, over an hour on two quiet cores
 
 PYTHON ?= python3
 VENV := .venv

@@ -1,6 +1,6 @@
 """Run every benchmark, keep its output in results/benchmarks, and print the ratios: a table.
 
-    python scripts/benchmark/all.py              # two hours on two quiet cores
+    python scripts/benchmark/all.py              # over an hour on two quiet cores
     python scripts/benchmark/all.py --only training sampling
     python scripts/benchmark/all.py --summary    # of what is kept; nothing is run
 
