@@ -1,7 +1,11 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from designspace.analysis.deconvolution import deconvolve, true_error
+
+Population = Callable[[int, np.random.Generator], np.ndarray]
 
 
 def skewed(n: int, generator: np.random.Generator) -> np.ndarray:
@@ -13,7 +17,7 @@ def normal(n: int, generator: np.random.Generator) -> np.ndarray:
 
 
 @pytest.mark.parametrize("population", [normal, skewed])
-def test_the_corrected_distribution_spreads_like_the_true_errors(population) -> None:  # type: ignore[no-untyped-def]
+def test_the_corrected_distribution_spreads_like_the_true_errors(population: Population) -> None:
     generator, n = np.random.default_rng(5), 250
     spreads = []
     for _ in range(12):
@@ -30,7 +34,7 @@ def test_the_corrected_distribution_spreads_like_the_true_errors(population) -> 
 
 
 @pytest.mark.parametrize("population", [normal, skewed])
-def test_what_the_best_model_owes_to_luck(population) -> None:  # type: ignore[no-untyped-def]
+def test_what_the_best_model_owes_to_luck(population: Population) -> None:
     """Observed, the best model is more than 0.9 points too good; expected, right to a quarter of a point."""
     generator, n = np.random.default_rng(6), 120
     surprise, luck, held = [], [], 0
