@@ -30,6 +30,11 @@ class BestValue:
     n: int  # models drawn from
 
 
+def named_rng(seed: int, name: str) -> np.random.Generator:
+    """A stream of its own for each space, pair or topic, whatever others there are."""
+    return np.random.default_rng([seed, *name.encode()])
+
+
 def best_of_draws(
     errors: FloatArray, *, rng: np.random.Generator, share: float = SHARE, draws: int = DRAWS
 ) -> IntArray:

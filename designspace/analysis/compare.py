@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from designspace.analysis.bootstrap import named_rng
 from designspace.analysis.edf import dkw_half_width
 from designspace.analysis.holm import holm
 from designspace.analysis.runs import Counts, count_statuses, finished_errors, outcomes
@@ -154,7 +155,7 @@ class Comparison:
 def compare_all(populations: Mapping[str, pd.DataFrame], *, seed: int = 0) -> tuple[Comparison, ...]:
     """Every pair of spaces (runs by name), with p values corrected by Holm's method over the pairs."""
     found = [
-        compare(a, b, populations[a], populations[b], rng=np.random.default_rng([seed, *f"{a}|{b}".encode()]))
+        compare(a, b, populations[a], populations[b], rng=named_rng(seed, f"{a}|{b}"))
         for a, b in combinations(populations, 2)
     ]
     ks = holm(np.array([c.ks_p for c in found]))

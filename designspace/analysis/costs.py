@@ -20,6 +20,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from designspace.analysis.bootstrap import named_rng
 from designspace.analysis.estimates import (
     CONFIDENCE,
     RESAMPLES,
@@ -30,7 +31,6 @@ from designspace.analysis.estimates import (
     in_words,
     ratio,
     resampled_counts,
-    space_rng,
 )
 from designspace.analysis.parameters import COSTS
 from designspace.analysis.ranking import ranked
@@ -231,7 +231,7 @@ def _tables(models: pd.DataFrame, resamples: int, key: int, name: str) -> tuple[
     for what, columns in (("costs", [*COSTS]), ("times", [*COSTS, *times])):
         rows = models[columns].dropna().astype(float)
         rows = rows if what == "costs" or times else rows[:0]
-        counts = resampled_counts(len(rows), resamples, space_rng(key, f"{name} {what}"))
+        counts = resampled_counts(len(rows), resamples, named_rng(key, f"{name} {what}"))
         found.append(_Table({column: rows[column].to_numpy() for column in columns}, counts))
     return found[0], found[1]
 

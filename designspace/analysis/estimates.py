@@ -36,11 +36,6 @@ def draw_key(rng: np.random.Generator) -> int:
     return int(rng.integers(2**63))
 
 
-def space_rng(key: int, name: str) -> np.random.Generator:
-    """The generator of one space, so that its numbers do not depend on which other spaces there are."""
-    return np.random.default_rng([key, *name.encode()])
-
-
 def resampled_counts(n: int, resamples: int, rng: np.random.Generator) -> FloatArray:
     """How often each of n models is in each resample, [n, 1 + resamples]; column 0 is the sample itself."""
     counts = np.ones((n, 1 + resamples))

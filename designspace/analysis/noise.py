@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from designspace.analysis.bootstrap import named_rng
 from designspace.analysis.deconvolution import deconvolve, true_error
 from designspace.analysis.estimates import (
     FEWEST,
@@ -29,7 +30,6 @@ from designspace.analysis.estimates import (
     estimate_columns,
     in_words,
     resampled_counts,
-    space_rng,
 )
 from designspace.analysis.runs import Counts, count_statuses, finished_errors
 from designspace.analysis.summary import NAN, Interval
@@ -124,7 +124,7 @@ def seed_noise(
         done = part[part["error"].notna()]
         samples.append([group.to_numpy(dtype=float) for _, group in done.groupby("model_id")["error"]])
         population = runs[runs["space"] == name]
-        rng_of_space = space_rng(key, str(name))
+        rng_of_space = named_rng(key, str(name))
         spaces.append(_space(str(name), part, samples[-1], population, rng_of_space, resamples))
     pooled = _components(samples)
     statements = tuple(text for space in spaces for text in _statements(space))

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from designspace.analysis.bootstrap import named_rng
 from designspace.analysis.estimates import (
     NONE,
     RESAMPLES,
@@ -28,7 +29,6 @@ from designspace.analysis.estimates import (
     in_words,
     ratio,
     resampled_counts,
-    space_rng,
 )
 from designspace.analysis.summary import NAN
 from designspace.architecture import FloatArray
@@ -125,7 +125,7 @@ def rank_models(
     spaces, parts, key = [], [], draw_key(rng)
     for name in sorted(set(runs["space"])):
         table, total = curves[name], int((runs["space"] == name).sum())
-        counts = resampled_counts(len(table), resamples, space_rng(key, name))
+        counts = resampled_counts(len(table), resamples, named_rng(key, name))
         sums = _sums(table, counts)
         found = _by_epoch(sums, len(table))
         spaces.append(SpaceRanking(name, len(table), total - len(table), found))
@@ -337,7 +337,7 @@ def _extended(
     found, sums = [], []
     for name, part in pairs.groupby("space"):
         both = part.dropna(subset=["error_brief", "error"])
-        counts = resampled_counts(len(both), resamples, space_rng(key, f"{name} extended"))
+        counts = resampled_counts(len(both), resamples, named_rng(key, f"{name} extended"))
         brief, longer = both["error_brief"].to_numpy(dtype=float), both["error"].to_numpy(dtype=float)
         sums += _sums(np.column_stack([brief, longer]), counts)
         agreement = _agreement(sums[-1:], [len(both)])

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
-from designspace.analysis.bootstrap import DRAWS, PERCENTILES, BestValue, best_of_draws, best_value
+from designspace.analysis.bootstrap import DRAWS, PERCENTILES, BestValue, best_of_draws, best_value, named_rng
 from designspace.analysis.parameters import parameter_columns
 from designspace.analysis.runs import Counts, check_runs, count_statuses, finished_errors
 from designspace.architecture import FloatArray
@@ -85,7 +85,7 @@ def regimes(studies: Sequence[tuple[str, pd.DataFrame]], *, seed: int = 0, draws
         drawn: dict[str, list[tuple[float, FloatArray]]] = {}
         for study, runs in ordered:
             part = runs[runs["space"] == space].sort_values("model_id", kind="stable", ignore_index=True)
-            rng = np.random.default_rng([seed, *f"{study}/{space}".encode()])
+            rng = named_rng(seed, f"{study}/{space}")
             for point, winners in _points(study, space, part, rng, draws):
                 points.append(point)
                 if len(winners):

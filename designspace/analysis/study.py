@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from designspace.analysis.bootstrap import DRAWS, BestValue, best_of_draws, best_value
+from designspace.analysis.bootstrap import DRAWS, BestValue, best_of_draws, best_value, named_rng
 from designspace.analysis.compare import Comparison, compare_all
 from designspace.analysis.costs import CostAnalysis, compare_costs
 from designspace.analysis.edf import ErrorDistribution, ErrorWindow, error_distribution, error_window
@@ -107,7 +107,7 @@ def analyze(
     spaces = []
     for name in sorted(set(runs["space"])):
         rows = np.flatnonzero(runs["space"] == name)
-        rng = _generator(seed, str(name))
+        rng = named_rng(seed, str(name))
         spaces.append(
             _analyze_space(runs.iloc[rows], nearest.take(rows), floor.take(rows), rng=rng, draws=draws)
         )
@@ -116,19 +116,14 @@ def analyze(
         spaces=tuple(spaces),
         window=error_window(finished_errors(runs)),
         comparisons=compare_all(populations, seed=seed),
-        normalized=tuple(normalize(populations, by=by, rng=_generator(seed, by)) for by in COSTS),
+        normalized=tuple(normalize(populations, by=by, rng=named_rng(seed, by)) for by in COSTS),
         separations=separations(populations),
-        costs=compare_costs(runs, rng=_generator(seed, "costs")),
-        ranking=rank_models(runs, study.extended, rng=_generator(seed, "ranking")),
-        noise=seed_noise(runs, study.repeats, rng=_generator(seed, "noise")),
+        costs=compare_costs(runs, rng=named_rng(seed, "costs")),
+        ranking=rank_models(runs, study.extended, rng=named_rng(seed, "ranking")),
+        noise=seed_noise(runs, study.repeats, rng=named_rng(seed, "noise")),
         seed=seed,
         draws=draws,
     )
-
-
-def _generator(seed: int, purpose: str) -> np.random.Generator:
-    """A stream of its own for each space and each topic."""
-    return np.random.default_rng([seed, *purpose.encode()])
 
 
 def _analyze_space(

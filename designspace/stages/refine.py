@@ -195,7 +195,9 @@ def _is_uniform(space: Space, parameter: str) -> bool:
 
 
 def _rng(config: RefineConfig, base: Space) -> np.random.Generator:
-    return np.random.default_rng([config.seed, *base.name.encode()])
+    from designspace.analysis.bootstrap import named_rng
+
+    return named_rng(config.seed, base.name)
 
 
 def _save_table(table: pd.DataFrame, path: Path) -> Path:

@@ -165,10 +165,9 @@ def _look(folder: SpaceFolder, models: int) -> None:
     assert next(Cluster(_job(folder), _slurm(), folder, slurm).train(waiting, models_per_task=1)) is None
 
 
-def _report(output_root: str, name: str, models: int, folder: Path) -> tuple[int, int]:
+def _report(runs: pd.DataFrame, folder: Path) -> tuple[int, int]:
     """All that `scripts/analyze.py` computes and writes, but in one process, so that all of it is counted."""
-    runs = study_runs(find_study(output_root, name)).runs
-    write_analysis(analyze(simulated(runs, models, np.random.default_rng(0))), folder, workers=1)
+    write_analysis(analyze(runs), folder, workers=1)
     return _written(folder)
 
 
@@ -213,10 +212,11 @@ def costs(arguments: argparse.Namespace) -> Iterator[Cost]:
             yield measured("write records", models, partial(generate, space, models))
             yield measured("collect", models, partial(_collect, space))
             yield measured("status", models, partial(_status, study))
+    recorded = study_runs(find_study(arguments.output_root, arguments.study)).runs
     for models in arguments.report_models:
+        runs = simulated(recorded, models, np.random.default_rng(0))
         with tempfile.TemporaryDirectory() as temporary:
-            report = partial(_report, arguments.output_root, arguments.study, models, Path(temporary) / "new")
-            yield measured("analysis and report", models, report)
+            yield measured("analysis and report", models, partial(_report, runs, Path(temporary) / "new"))
 
 
 def main() -> None:
