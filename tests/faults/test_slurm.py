@@ -33,9 +33,9 @@ def test_tasks_are_signalled_cancelled_killed_and_requeued(slurm, truth, tmp_pat
     first, *_, last = truth
     with study.start() as run:
         run.until(lambda: len(slurm.queue()) == 6)
-        importing, pending = study.task_of(first), study.task_of(last)
+        importing, *_, pending = sorted(task.job for task in slurm.queue())
         run.until(lambda: slurm.task_process(importing))
-        slurm.run("scancel", "--signal=USR2", importing)  # kills it: nothing handles the signal yet
+        kill(slurm.task_process(importing), signal.SIGUSR2)  # ends it: nothing handles the signal yet
         slurm.run("scancel", pending)
         signalled, cancelled, killed, requeued = study.held(4)
         slurm.run("scancel", "--signal=USR2", signalled.job)
