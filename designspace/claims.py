@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from designspace.paths import host_name
+from designspace.paths import create, host_name, temporary_name
 
 CLAIM_SECONDS = 60.0  # without a step, after which a claim of another machine is void
 TOUCH_SECONDS = 2.0  # at least, between two touches
@@ -49,7 +49,7 @@ def claimed(path: Path) -> Iterator[Claim]:
     owner = json.dumps({"host": host_name(), "boot": _boot(), "pid": me, "born": _born(me)})
     for _ in range(2):
         try:
-            _create(path, owner)
+            create(path, owner)
             break
         except FileExistsError:
             if not is_void(path):
@@ -61,16 +61,6 @@ def claimed(path: Path) -> Iterator[Claim]:
         yield Claim(path)
     finally:
         path.unlink(missing_ok=True)
-
-
-def _create(path: Path, owner: str) -> None:
-    """Create the claim with its whole content at once. Raises FileExistsError where there is one."""
-    draft = path.with_name(f".{path.name}.{host_name()}.{os.getpid()}.tmp")
-    try:
-        draft.write_text(owner, encoding="utf-8")
-        os.link(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def is_void(path: Path, age: Callable[[Path], float] | None = None) -> bool:
@@ -91,7 +81,7 @@ def is_void(path: Path, age: Callable[[Path], float] | None = None) -> bool:
 
 def age_seconds(path: Path) -> float:
     """Seconds since the file was touched, by the file system's clock; 0 where it is gone."""
-    probe = path.with_name(f".{path.name}.{host_name()}.{os.getpid()}.tmp")
+    probe = temporary_name(path)
     try:
         probe.touch()
         age = probe.stat().st_mtime - path.stat().st_mtime

@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import socket
@@ -25,6 +26,7 @@ from pathlib import Path
 from designspace.errors import UserError
 
 LEFTOVER_SECONDS = 24 * 3600
+NO_HARD_LINKS = (errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # what file systems say
 
 
 @dataclass(frozen=True)
@@ -207,6 +209,26 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         error.filename = error.filename or str(path)  # a full disk does not say where
         raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def create(path: Path, text: str) -> None:
+    """Create a file with all its content at once; without hard links, the content comes a moment later.
+
+    Raises:
+        FileExistsError: the file exists; it is left as it is.
+    """
+    temporary = temporary_name(path)
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        try:
+            os.link(temporary, path)
+        except OSError as error:
+            if error.errno not in NO_HARD_LINKS:
+                raise
+            with open(path, "x", encoding="utf-8") as file:
+                file.write(text)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -1,10 +1,12 @@
 """Claims: one worker at a model, and none for ever."""
 
+import errno
 import json
 import os
 import subprocess
 import sys
 import time
+from unittest.mock import Mock
 
 import pytest
 
@@ -24,6 +26,19 @@ def test_a_claim_excludes_others_and_ends(path):
             pass
         assert path.exists()
     assert not path.exists()
+    assert os.listdir(path.parent) == []
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_hard_links_has_claims_too(path, monkeypatch, number):
+    monkeypatch.setattr(os, "link", Mock(side_effect=OSError(number, os.strerror(number))))
+    test_a_claim_excludes_others_and_ends(path)
+
+
+def test_a_claim_that_cannot_be_made_is_an_error(path, monkeypatch):
+    monkeypatch.setattr(os, "link", Mock(side_effect=OSError(errno.EIO, "broken")))
+    with pytest.raises(OSError, match="broken"), claimed(path):
+        pass
     assert os.listdir(path.parent) == []
 
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from designspace.errors import UserError
-from designspace.paths import temporary_name
+from designspace.paths import create
 from designspace.training.settings import AUTO, MEMORY_FORMATS, PRECISIONS, TrainSettings
 
 OPTIONS = {"precision": PRECISIONS, "memory_format": MEMORY_FORMATS}  # the plainest first
@@ -94,10 +93,5 @@ def read_choice(path: Path, settings: TrainSettings) -> Choice | None:
 
 def write_choice(path: Path, choice: Choice) -> None:
     """Write the choice down, unless somebody else has done so meanwhile."""
-    temporary = temporary_name(path)
-    temporary.write_text(json.dumps(vars(choice), indent=1) + "\n", encoding="utf-8")
-    try:
-        with contextlib.suppress(FileExistsError):
-            os.link(temporary, path)
-    finally:
-        temporary.unlink()
+    with contextlib.suppress(FileExistsError):
+        create(path, json.dumps(vars(choice), indent=1) + "\n")
