@@ -1,21 +1,16 @@
-"""What all figures share: colours, fonts, and how a figure reaches the disk."""
+"""What all figures share: colours, fonts and axes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Literal
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from designspace.analysis.runs import Counts
-from designspace.paths import replacing
 
 # Okabe and Ito's colours without yellow, ordered so that neighbours differ for every kind of colour vision.
 COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
@@ -70,23 +65,3 @@ def use_log2(axes: Axes, which: Literal["x", "y"], *, ticks: int) -> None:
     axis.set_major_locator(LogLocator(base=2, numticks=ticks))
     axis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axis.set_minor_locator(NullLocator())
-
-
-def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write `name`.png and `name`.svg, each under a temporary name first, then renamed.
-
-    The figure keeps its layout and PNG_DPI from now on. The canvases are used directly, because `savefig`
-    draws everything once more beforehand, for a layout that is there already.
-    """
-    png, svg = (folder / f"{name}.{suffix}" for suffix in ("png", "svg"))
-    with figure_style():
-        if (engine := figure.get_layout_engine()) is not None:
-            engine.execute(figure)  # lay out once, not again for every format
-            figure.set_layout_engine("none")
-        figure.set_dpi(PNG_DPI)  # also of images within an SVG
-        # matplotlib declares no types for the canvases' writers
-        with replacing(png) as temporary:
-            FigureCanvasAgg(figure).print_png(temporary)  # type: ignore[no-untyped-call]
-        with replacing(svg) as temporary:
-            FigureCanvasSVG(figure).print_svg(temporary, metadata={"Date": None})  # type: ignore[no-untyped-call]
-    return [png, svg]

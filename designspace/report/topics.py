@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,6 +23,7 @@ from designspace.analysis.width_fit import mean_fit_table
 from designspace.report.compare_figure import comparison_figure, difference_figure
 from designspace.report.cost_figure import cost_figure
 from designspace.report.edf_figure import edf_figure
+from designspace.report.files import file_name
 from designspace.report.importance_figure import importance_figure, pairs_figure
 from designspace.report.noise_figure import noise_figure
 from designspace.report.normalized_figure import normalized_edf_figure
@@ -203,8 +203,3 @@ def _parameters(study: StudyAnalysis) -> Iterator[Topic]:
         {"parameters.csv": parameter_table(study), "importance.csv": importance_table(found)},
         chart="parameters",
     )
-
-
-def file_name(name: str) -> str:
-    """A space's name with everything but letters, digits, dot, dash and underscore replaced."""
-    return re.sub(r"[^\w.-]", "_", name)

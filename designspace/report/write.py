@@ -7,14 +7,11 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
-import pandas as pd
-
 from designspace.analysis.study import StudyAnalysis
 from designspace.launch.local import available_cores, open_processes
-from designspace.paths import replacing
 from designspace.report.about import About, about_study
+from designspace.report.files import save_figure, save_table
 from designspace.report.html import Section, write_report
-from designspace.report.style import save_figure
 from designspace.report.topics import Topic, cautions, summary, topics
 
 
@@ -33,7 +30,7 @@ def write_analysis(
     paths, found = [], list(topics(study))
     drawn = _save_figures(study, folder, found, available_cores() if workers is None else workers)
     for topic in found:
-        paths += [_save_table(table, folder / name) for name, table in topic.tables.items()]
+        paths += [save_table(table, folder / name) for name, table in topic.tables.items()]
         paths += [path for name in topic.figures for path in drawn[name]]
     sections = [
         Section(topic.id, topic.title, topic.text, tuple(topic.figures), tuple(topic.tables), topic.chart)
@@ -65,9 +62,3 @@ def _drawing(study: StudyAnalysis, folder: Path) -> Callable[[str], list[Path]]:
     """In the worker: what draws and saves the figure of a name."""
     figures = {name: draw for topic in topics(study) for name, draw in topic.figures.items()}
     return lambda name: save_figure(figures[name](), folder, name)
-
-
-def _save_table(table: pd.DataFrame, path: Path) -> Path:
-    with replacing(path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.10g")
-    return path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pandas as pd
 
 from designspace.config import RefineConfig
 from designspace.errors import UserError
-from designspace.paths import SpaceFolder, StudyFolder, find_study, make_writable_folder, replacing, studies
+from designspace.paths import SpaceFolder, StudyFolder, find_study, make_writable_folder, studies
 from designspace.records import MISSING
 from designspace.spaces.load import Space, load_space, refine_space
 from designspace.spaces.restrictions import SHARED, Restriction
@@ -99,18 +98,18 @@ def _propose(config: RefineConfig, study: StudyFolder, base: Space, runs: pd.Dat
     from designspace.analysis.proposals import propose  # these import SciPy and matplotlib: slow
     from designspace.analysis.refinement import words
     from designspace.analysis.refinement_tables import proposal_table
+    from designspace.report.files import file_name, save_figure, save_table
     from designspace.report.refinement_figure import proposals_figure
     from designspace.report.refinement_text import proposals_text
-    from designspace.report.style import save_figure
 
     proposals = propose(base, runs, rng=_rng(config, base))
     title = f"{base.name} in study {study.name}: restrictions that its best models suggest"
     if not proposals:
         return RefineResult(f"{title}\nnone", [])
     make_writable_folder(study.analysis)
-    name = f"refine_{_file_name(base.name)}_proposals"
+    name = f"refine_{file_name(base.name)}_proposals"
     paths = save_figure(proposals_figure(proposals, title=title), study.analysis, name)
-    paths.append(_save_table(proposal_table(proposals), study.analysis / f"{name}.csv"))
+    paths.append(save_table(proposal_table(proposals), study.analysis / f"{name}.csv"))
     first = proposals[0].restriction
     text = [
         title,
@@ -138,9 +137,9 @@ def _answer(config: RefineConfig, step: Step) -> RefineResult:
     from designspace.analysis.refinement import meets, sentence, what_if
     from designspace.analysis.refinement_tables import group_table
     from designspace.analysis.runs import finished_errors
+    from designspace.report.files import file_name, save_figure, save_table
     from designspace.report.refinement_figure import refinement_figure
     from designspace.report.refinement_text import groups_text
-    from designspace.report.style import save_figure
 
     keep = meets(step.runs, step.restrictions)
     if config.name is None and not keep.any():
@@ -164,14 +163,14 @@ def _answer(config: RefineConfig, step: Step) -> RefineResult:
         text += next_command(space_file, step.study) if trained is None else []
 
     make_writable_folder(step.study.analysis)
-    name = f"refine_{_file_name(config.name or step.base.name)}"
+    name = f"refine_{file_name(config.name or step.base.name)}"
     title = f"{step.base.name} in study {step.study.name}: {step.condition}"
     groups = [found.everything, found.kept, found.rest, *([trained.group] if trained else [])]
     errors = np.concatenate([finished_errors(step.runs), *([trained.errors] if trained else [])])
     figure = refinement_figure(groups, error_window(errors), title=title, sentence=said)
     table = group_table(groups, [None, found.difference, None, *([trained.from_base] if trained else [])])
     paths = save_figure(figure, step.study.analysis, name)
-    paths.append(_save_table(table, step.study.analysis / f"{name}.csv"))
+    paths.append(save_table(table, step.study.analysis / f"{name}.csv"))
     return RefineResult("\n".join([title, groups_text(groups), *text]), [*paths, *written])
 
 
@@ -198,13 +197,3 @@ def _rng(config: RefineConfig, base: Space) -> np.random.Generator:
     from designspace.analysis.bootstrap import named_rng
 
     return named_rng(config.seed, base.name)
-
-
-def _save_table(table: pd.DataFrame, path: Path) -> Path:
-    with replacing(path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.10g")
-    return path
-
-
-def _file_name(name: str) -> str:
-    return re.sub(r"[^\w.-]", "_", name)

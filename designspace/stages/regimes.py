@@ -9,7 +9,7 @@ import pandas as pd
 
 from designspace.config import AnalyzeConfig
 from designspace.errors import UserError
-from designspace.paths import find_study, make_writable_folder, regimes_folder, replacing
+from designspace.paths import find_study, make_writable_folder, regimes_folder
 from designspace.records import MISSING
 from designspace.stages.collect import study_runs
 
@@ -29,17 +29,17 @@ def compare_regimes(config: AnalyzeConfig) -> RegimesResult:
         UserError: a study is unknown, or nothing of it is trained.
     """
     from designspace.analysis.regimes import regime_table, regimes, trend_table
+    from designspace.report.files import save_figure, save_table
     from designspace.report.regimes_figure import regimes_figure
     from designspace.report.regimes_text import regimes_text
-    from designspace.report.style import save_figure
 
     studies = [(name, _read_study(config.output_root, name)) for name in config.regimes]
     found = regimes(studies, seed=config.seed, draws=config.draws)
     folder = regimes_folder(config.output_root)
     make_writable_folder(folder)
     paths = save_figure(regimes_figure(found), folder, "regimes")
-    paths.append(_save_table(regime_table(found), folder / "regimes.csv"))
-    paths.append(_save_table(trend_table(found), folder / "trends.csv"))
+    paths.append(save_table(regime_table(found), folder / "regimes.csv"))
+    paths.append(save_table(trend_table(found), folder / "trends.csv"))
     return RegimesResult(regimes_text(found), paths)
 
 
@@ -48,9 +48,3 @@ def _read_study(output_root: str, name: str) -> pd.DataFrame:
     if (runs["status"] == MISSING).all():
         raise UserError(f"regimes: none of the {len(runs)} models of study {name} has been trained")
     return runs
-
-
-def _save_table(table: pd.DataFrame, path: Path) -> Path:
-    with replacing(path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.10g")
-    return path

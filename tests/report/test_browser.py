@@ -12,8 +12,8 @@ import pytest
 from designspace.analysis import analyze
 from designspace.report.about import about_study
 from designspace.report.edf_figure import edf_figure
+from designspace.report.files import save_figure
 from designspace.report.html import Section, write_report
-from designspace.report.style import save_figure
 from designspace.report.width_figure import width_figure
 
 PROGRAM = chromium.find()

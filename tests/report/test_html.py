@@ -18,9 +18,9 @@ from designspace.analysis.study import StudyAnalysis
 from designspace.report.about import About, LeftOut, about_study
 from designspace.report.edf_figure import edf_figure
 from designspace.report.embed import SVG_BYTES, embed_picture, embed_table
+from designspace.report.files import save_figure
 from designspace.report.html import Section, _split_configs, write_report
 from designspace.report.model_data import page_data
-from designspace.report.style import save_figure
 
 EVIL = "<script>alert(1)</script>"
 

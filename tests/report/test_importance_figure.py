@@ -8,8 +8,8 @@ import pytest
 
 from designspace.analysis import StudyAnalysis, analyze
 from designspace.analysis.importance import Importance, SpaceImportance, parameter_importance
+from designspace.report.files import save_figure
 from designspace.report.importance_figure import importance_figure, pairs_figure
-from designspace.report.style import save_figure
 
 
 def rate(study: StudyAnalysis) -> list[SpaceImportance]:

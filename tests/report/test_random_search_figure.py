@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from designspace.analysis.random_search import RandomSearchCurve, random_search_curve
+from designspace.report.files import save_figure
 from designspace.report.random_search_figure import random_search_figure
-from designspace.report.style import save_figure
 
 
 def curves(runs: pd.DataFrame) -> list[RandomSearchCurve]:

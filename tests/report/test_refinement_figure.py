@@ -8,9 +8,9 @@ from designspace.analysis.edf import error_window
 from designspace.analysis.proposals import propose
 from designspace.analysis.refinement import what_if
 from designspace.analysis.runs import finished_errors
+from designspace.report.files import save_figure
 from designspace.report.refinement_figure import proposals_figure, refinement_figure
 from designspace.report.refinement_text import groups_text, proposals_text
-from designspace.report.style import save_figure
 from designspace.spaces.load import load_space
 from designspace.spaces.restrictions import Restriction
 

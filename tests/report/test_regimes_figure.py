@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from designspace.analysis.regimes import regimes
+from designspace.report.files import save_figure
 from designspace.report.regimes_figure import regimes_figure
 from designspace.report.regimes_text import regimes_text
-from designspace.report.style import save_figure
 
 
 def test_points_against_flops(runs: pd.DataFrame, tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from designspace.analysis.sample_size import Separation, SubsampleCurve, separations, subsample_curve
+from designspace.report.files import save_figure
 from designspace.report.sample_size_figure import sample_size_figure
-from designspace.report.style import save_figure
 
 
 def results(runs: pd.DataFrame) -> tuple[list[SubsampleCurve], tuple[Separation, ...]]:

@@ -12,8 +12,9 @@ from designspace.analysis import analyze
 from designspace.errors import RunError
 from designspace.report.about import About
 from designspace.report.edf_figure import edf_figure, legend_text
+from designspace.report.files import save_figure
 from designspace.report.importance_figure import importance_figure
-from designspace.report.style import PNG_DPI, figure_style, save_figure
+from designspace.report.style import PNG_DPI, figure_style
 from designspace.report.topics import topics
 from designspace.report.width_figure import width_figure
 from designspace.report.write import write_analysis
