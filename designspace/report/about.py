@@ -69,8 +69,8 @@ def _devices(runs: pd.DataFrame) -> tuple[str, ...]:
     names = [name for name in ("device", "precision") if name in runs]
     if not names:
         return ()
-    kinds = runs[names].dropna().astype(str).agg(", ".join, axis=1)
-    counts = Counter(kinds.tolist())
+    kinds = runs[names].dropna().astype(str).to_numpy()
+    counts = Counter(", ".join(kind) for kind in kinds)
     return tuple(f"{kind}: {count} models" for kind, count in sorted(counts.items()))
 
 

@@ -239,6 +239,13 @@ def test_what_is_left_out_is_counted_by_reason(runs: pd.DataFrame) -> None:
     assert about.seeds["populations and training"] == "5"
 
 
+def test_nothing_is_known_of_the_devices_of_models_that_did_not_run(runs: pd.DataFrame) -> None:
+    ran = runs[runs["space"] == "anynetx_c"].assign(device="cpu", precision="fp32")
+    waiting = ran.assign(space="regnetx", status="missing", error=np.nan, device=None, precision=None)
+    about = about_study(analyze(pd.concat([ran, waiting], ignore_index=True), draws=50), {}, name="s")
+    assert about.devices == {"anynetx_c": ("cpu, fp32: 12 models",), "regnetx": ()}
+
+
 def test_many_reasons_are_summed_up(runs: pd.DataFrame) -> None:
     runs = pd.concat([runs.iloc[[9]]] * 30, ignore_index=True)
     runs = runs.assign(model_id=[f"{i:04d}" for i in range(30)], reason=[f"reason {i}" for i in range(30)])
