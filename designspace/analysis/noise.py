@@ -60,12 +60,13 @@ class Components:
 class BestModel:
     """The model with the least error in the study's own training, and what to expect of it.
 
-    Repeated trainings of this very model are not used: the statement is about choosing by a single one.
+    `expected` does not use repeated trainings of this very model: it is about choosing by a single one.
     """
 
     model_id: str
     observed: float  # top-1 percent
     expected: Estimate  # true error; mean and 95 % interval of its posterior
+    repeated: tuple[float, ...]  # errors of its other trainings
 
     @property
     def luck(self) -> float:
@@ -254,7 +255,7 @@ def _space(
         reliability=reliability,
         errors=errors,
         corrected=deconvolve(errors, components.seed_std.value, freedom, rng=rng),
-        best=_best(population, components, rng),
+        best=_best(population, part, components, rng),
     )
 
 
@@ -347,14 +348,18 @@ def _reliability(
     return Estimate(value, Interval(float(low), float(high)))
 
 
-def _best(population: pd.DataFrame, components: Components, rng: np.random.Generator) -> BestModel | None:
+def _best(
+    population: pd.DataFrame, table: pd.DataFrame, components: Components, rng: np.random.Generator
+) -> BestModel | None:
     done = population[population["status"] == "done"]
     if done.empty:
         return None
     row, errors = int(done["error"].to_numpy(dtype=float).argmin()), finished_errors(population)
     freedom = components.runs - components.models
     expected = true_error(float(errors[row]), errors, components.seed_std.value, freedom, rng=rng)
-    return BestModel(str(done["model_id"].iloc[row]), float(errors[row]), expected)
+    model_id = str(done["model_id"].iloc[row])
+    again = table[(table["model_id"] == model_id) & (table["repeat"] > 0)].sort_values("repeat")
+    return BestModel(model_id, float(errors[row]), expected, tuple(again["error"].dropna().tolist()))
 
 
 # ---- in words ----------------------------------------------------------------------------------------------
@@ -381,6 +386,15 @@ def _statements(space: SpaceNoise) -> tuple[str, ...]:
         sentences.append(
             f"{space.name}: the best model was observed at {space.best.observed:.2f} %; with other seeds "
             f"{in_words(space.best.expected)} % is to be expected of it, so {space.best.luck:.2f} points of "
-            "its lead are luck."
+            "its lead are luck." + _repeated_in_words(space.best.repeated)
         )
     return tuple(sentences)
+
+
+def _repeated_in_words(errors: tuple[float, ...]) -> str:
+    if not errors:
+        return ""
+    listed = ", ".join(f"{error:.2f}" for error in errors)
+    if len(errors) == 1:
+        return f" Its other training gave {listed} %."
+    return f" Its {len(errors)} other trainings gave {listed} %, {np.mean(errors):.2f} % on average."

@@ -137,6 +137,24 @@ def test_a_model_that_failed_to_learn_does_not_hide_the_noise() -> None:
     assert half[0] == pytest.approx(half[1], abs=0.1)
 
 
+@pytest.mark.parametrize(
+    ("errors", "words"),
+    [
+        ([[31.0], [33.0]], "Its 2 other trainings gave 31.00, 33.00 %, 32.00 % on average."),
+        ([[31.0], [np.nan]], "Its other training gave 31.00 %."),
+    ],
+)
+def test_other_trainings_of_the_best_model_are_told(errors: list[list[float]], words: str) -> None:
+    runs, repeats = study(20, 5, 3, between=1.0, within=0.7, generator=rng())
+    runs.loc[7, "error"] = 20.0
+    space = analyzed(runs, repeats)
+    assert space.best is not None
+    assert space.best.repeated == ()
+    again = repeated(runs.iloc[[7]], np.array(errors))
+    noise = seed_noise(runs, pd.concat([repeats, again]), rng=rng(), resamples=20)
+    assert noise.statements[-1].endswith(words)
+
+
 def test_reliability_is_the_share_of_variance_that_is_not_noise() -> None:
     runs, repeats = study(400, 40, 3, between=1.0, within=0.7, generator=rng())
     space = analyzed(runs, repeats)
