@@ -62,8 +62,12 @@ def estimate(draws: FloatArray, n: int, *, confidence: float = CONFIDENCE) -> Es
 
 
 def in_words(value: Estimate, scale: float = 1, digits: int = 2) -> str:
-    """The value and its interval, "0.60 [0.51, 0.73]"."""
+    """The value and its interval, "0.60 [0.51, 0.73]"; "not known" instead of NaN."""
     low, high = value.interval.low, value.interval.high
+    if math.isnan(value.value):
+        return "not known"
+    if math.isnan(low) or math.isnan(high):
+        return f"{scale * value.value:.{digits}f} [not known]"
     return f"{scale * value.value:.{digits}f} [{scale * low:.{digits}f}, {scale * high:.{digits}f}]"
 
 

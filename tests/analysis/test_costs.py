@@ -107,6 +107,7 @@ def test_intervals_are_those_of_literal_resampling() -> None:
         return (x * y).sum(axis=1) / np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
 
     costs = compare_costs(runs, rng=rng(), resamples=draws)
+    assert "nan" not in " ".join(costs.statements)
     found = costs.within.of("acts", TRAIN)
     assert found is not None
     pearson = found.pearson.interval
@@ -179,6 +180,7 @@ def test_degenerate_populations(n: int, equal: bool) -> None:
         costs = compare_costs(runs, rng=rng(), resamples=20)
         cost_table(costs)
         lead_table(costs)
+    assert "nan" not in " ".join(costs.statements)
     found = costs.within.of("acts", TRAIN)
     if found is not None:
         assert np.isnan(found.spearman.value) == (equal or n < 2)
