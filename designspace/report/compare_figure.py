@@ -14,6 +14,7 @@ from designspace.analysis.edf import ErrorWindow
 from designspace.report.style import ERROR_LABEL, color, figure_style
 
 BETTER, OPEN = "#0072B2", "#777777"
+NARROW = 0.8  # limit of a difference of shares where that is enough
 
 
 def comparison_figure(comparisons: Sequence[Comparison], names: Sequence[str]) -> Figure:
@@ -102,24 +103,26 @@ def difference_figure(steps: Sequence[Comparison], window: ErrorWindow) -> Figur
     columns = min(3, len(steps)) or 1
     rows = -(-len(steps) // columns) or 1
     with figure_style():
-        figure = Figure(figsize=(3.5 * columns + 0.3, 2.5 * rows + 0.8), layout="constrained")
+        figure = Figure(figsize=(max(6.5, 3.5 * columns + 0.3), 2.5 * rows + 0.8), layout="constrained")
         figure.suptitle(
             "EDF of the first space minus EDF of the second; above 0 the first has more models that "
             "good\nshaded: 95 % band, simultaneous (two DKW bands at 97.5 %)",
             fontsize=9,
             color="#555555",
         )
+        reach = max((abs(step.edf.difference) + step.edf.half_width).max() for step in steps) if steps else 0
+        limit = NARROW if reach < NARROW else 1.02
         grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
         for index, (axes, step) in enumerate(zip(grid.flat, steps, strict=False), start=1):
             edf, paint = step.edf, color(index)
-            lower, upper = edf.difference - edf.half_width, edf.difference + edf.half_width
+            lower, upper = np.clip([edf.difference - edf.half_width, edf.difference + edf.half_width], -1, 1)
             axes.fill_between(edf.errors, lower, upper, step="post", color=paint, alpha=0.15, lw=0)
             axes.step(edf.errors, edf.difference, where="post", color=paint, lw=1.6)
             axes.axhline(0, color="black", lw=0.8)
             axes.set_title(
                 f"{step.first} − {step.second}\nn = {step.counts_first.n} and {step.counts_second.n}"
             )
-            axes.set(xlim=(window.low, window.high), ylim=(-0.8, 0.8))
+            axes.set(xlim=(window.low, window.high), ylim=(-limit, limit))
         for axes in grid.flat[len(steps) :]:
             axes.set_axis_off()
         figure.supxlabel(ERROR_LABEL, fontsize=9)
