@@ -20,6 +20,7 @@ from designspace.stages.sample import (
     exclusive,
     resolved_settings,
     sample_population,
+    warn_of_other_settings,
     write_population,
 )
 from designspace.stages.train import plan_training, train
@@ -52,6 +53,7 @@ def run(config: RunConfig) -> RunResult:
     folder = study_folder(config.output_root, config.study).space(space.name)
     settings = resolved_settings(config, space)
     check_unchanged(folder, settings)
+    warn_of_other_settings(folder, settings)
     population = sample_population(config, space)
     models = population.to_frame()
     if config.plan:

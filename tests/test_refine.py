@@ -83,7 +83,7 @@ def test_the_walk_from_hypothesis_to_verdict(root):
     wanted = config(restrict=RestrictSettings(bottleneck_ratios=B_RANGE), name="narrow")
     first = refine(wanted)
     assert "verdict: open. narrow is not trained in this study yet" in first.text
-    assert "python scripts/sample_and_train.py space=spaces/narrow.yaml study=s" in first.text
+    assert "python scripts/sample_and_train.py space=spaces/narrow.yaml experiment=" in first.text
     hypothesis = record("narrow")
     assert hypothesis["restrict"] == {"bottleneck_ratios": B_RANGE}
     assert hypothesis["written_before_training"]

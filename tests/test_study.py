@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -206,6 +207,44 @@ def test_other_settings_are_refused_with_the_keys(config):
     assert "train.lr (0.05 there, 0.2 now)" in str(caught.value)
     assert "study=" in str(caught.value)
     assert folder_of(config).models.read_bytes() == before
+
+
+def test_a_space_that_is_trained_otherwise_than_the_rest_of_its_study_is_told(config, caplog, tmp_path):
+    sampled = replace(config, stop_after="sample")
+    study.run(sampled)
+    other = tmp_path / "other.yaml"
+    other.write_text(Path(config.space.source).read_text())
+    sampled = replace(sampled, space=SpaceSettings(str(other)))
+    with caplog.at_level("WARNING"):
+        study.run(sampled)
+        assert caplog.text == ""
+        study.run(
+            replace(
+                sampled, study="test", space=SpaceSettings("regnetx"), train=replace(config.train, lr=0.3)
+            )
+        )
+    assert "regnetx: the errors of other in study test cannot be compared with these: " in caplog.text
+    assert f"train.lr ({config.train.lr} there, 0.3 now)" in caplog.text
+
+
+def test_a_space_cannot_have_the_name_of_another_folder_of_its_study(config, tmp_path):
+    path = tmp_path / "analysis.yaml"
+    path.write_text(Path(config.space.source).read_text())
+    with pytest.raises(UserError, match=r"analysis.yaml: name: 'analysis' is another folder of a study"):
+        study.run(replace(config, space=SpaceSettings(str(path))))
+
+
+@pytest.mark.parametrize(
+    "alter", [lambda runs: pd.concat([runs, runs]), lambda runs: runs.assign(error=np.nan)]
+)
+def test_a_table_of_runs_that_was_altered_is_named(config, alter):
+    study.run(debug(config))
+    for path in folder_of(config).records.iterdir():
+        path.unlink()
+    table = folder_of(config).runs
+    alter(pd.read_parquet(table)).to_parquet(table)
+    with pytest.raises(UserError, match=r"runs.parquet: was altered: .*; restore it"):
+        study.run(debug(config))
 
 
 def test_stop_after_sample_trains_nothing(config):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,10 +118,17 @@ def _propose(config: RefineConfig, study: StudyFolder, base: Space, runs: pd.Dat
         "difference: mean error of the models kept minus that of the rest, in points. The same errors chose",
         "the ranges, so their differences are optimistic; p repeats the choice on permuted errors.",
         f"to look at one ({words(first)}):",
-        f"  python scripts/refine.py space={config.space.source} study={study.name} "
-        f"'restrict.{first.parameter}={_rule(first)}'",
+        f"  {_what_if_command(config, study, first)}",
     ]
     return RefineResult("\n".join(text), paths)
+
+
+def _what_if_command(config: RefineConfig, study: StudyFolder, restriction: Restriction) -> str:
+    words = [f"space={config.space.source}", f"study={study.name}"]
+    if config.output_root != RefineConfig.output_root:
+        words.append(f"output_root={config.output_root}")
+    words.append(f"restrict.{restriction.parameter}={_rule(restriction)}")
+    return shlex.join(["python", "scripts/refine.py", *words])
 
 
 def _rule(restriction: Restriction) -> str:
@@ -151,7 +159,9 @@ def _answer(config: RefineConfig, step: Step) -> RefineResult:
     found = what_if(step.runs, step.restrictions, rng=rng)
     trained = read_trained(step, rng) if config.name is not None else None
     said = sentence(found)
-    text, written = [said, *_notes(step, found.difference.effective_n), step.remaining()], []
+    text, written = [said, *_notes(step, found.difference.effective_n)], []
+    if remaining := step.remaining():
+        text.append(remaining)
     if config.name is not None:
         check_record(config, step)
         space_file, is_new = write_space(config, step, int(keep.sum()))
@@ -160,7 +170,7 @@ def _answer(config: RefineConfig, step: Step) -> RefineResult:
         text += [] if is_new else [f"{config.name} is declared already in {space_file}"]
         text.append(f"verdict: {record['verdict']['status']}. {record['verdict']['sentence']}")
         said += f" {record['verdict']['sentence']}" if trained else ""
-        text += next_command(space_file, step.study) if trained is None else []
+        text += next_command(space_file, step) if trained is None else []
 
     make_writable_folder(step.study.analysis)
     name = f"refine_{file_name(config.name or step.base.name)}"

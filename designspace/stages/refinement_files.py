@@ -25,13 +25,13 @@ from designspace.records import MISSING
 from designspace.spaces.load import SPACE_FOLDER, Space, add_restrictions, load_space, stream_key
 from designspace.spaces.restrictions import Restriction
 from designspace.stages.collect import read_runs
-from designspace.stages.sample import read_settings
+from designspace.stages.sample import TRAINING_SECTIONS, read_settings
+from designspace.stages.training_command import training_command
 from designspace.versions import git_commit, versions
 
 if TYPE_CHECKING:
     from designspace.analysis.refinement import Difference, Group, WhatIf
 
-SAME_SETTINGS = ("budget", "network", "data", "train")  # of two populations whose errors may be compared
 VERDICTS = {"better": "confirmed", "worse": "not confirmed"}  # of a difference; any other is undecided
 RECORD_KEYS = {"base", "restrict", "evidence", "verdict"}
 
@@ -55,8 +55,10 @@ class Step:
         return " and ".join(words(restriction) for restriction in self.restrictions)
 
     def remaining(self) -> str:
-        """How many configurations the restriction leaves."""
+        """How many configurations the restriction leaves; empty where it is not one of those counted."""
         before, after = self.base.count(), self.refined.count()
+        if before == after:
+            return ""
         left_out = "the number of stages" if self.base.family == "regnet" else "conditions on the total depth"
         share = 100 * after / before
         percent = f"{share:.2g}" if share < 99.5 else f"{share:.1f}"
@@ -105,7 +107,7 @@ def _problem(step: Step, folder: SpaceFolder) -> str | None:
     if not is_declared(folder, step.refined):
         return f"{folder.root} holds the population of another declaration"
     settings = (read_settings(step.study.space(step.base.name)), read_settings(folder))
-    ours, theirs = ({key: of.get(key) for key in SAME_SETTINGS} for of in settings)
+    ours, theirs = ({key: of.get(key) for key in TRAINING_SECTIONS} for of in settings)
     if changed := [key for key, _, _ in differences(ours, theirs) if key != "data.root"]:
         return f"{folder.root} was trained with other settings: {', '.join(changed)}"
     return None
@@ -136,10 +138,11 @@ def _space_text(config: RefineConfig, step: Step, folder: Path, kept: int) -> st
     source = config.space.source
     if source.endswith((".yaml", ".yml")) or "/" in source:
         source = Path(os.path.relpath(source, folder)).as_posix()
+    remaining = step.remaining()
     lines = [
         f"# {step.base.name} with {step.condition}.",
-        f"# {step.remaining()};",
-        f"# {kept} of {len(step.runs)} models of study {step.study.name} are among them.",
+        *([f"# {remaining}."] if remaining else []),
+        f"# {kept} of {len(step.runs)} models of study {step.study.name} meet it.",
         f"base: {flow(source)}",
         "restrictions:",
         *(f"  {name}: {flow(rule)}" for name, rule in add_restrictions(step.base, step.restrict).items()),
@@ -147,12 +150,13 @@ def _space_text(config: RefineConfig, step: Step, folder: Path, kept: int) -> st
     return "\n".join(lines) + "\n"
 
 
-def next_command(space_file: Path, study: StudyFolder) -> Sequence[str]:
+def next_command(space_file: Path, step: Step) -> Sequence[str]:
     """How the refined space gets its own population."""
-    source = space_file.stem if space_file.parent.resolve() == SPACE_FOLDER.resolve() else space_file
+    inside = space_file.parent.resolve() == SPACE_FOLDER.resolve()
+    settings = read_settings(step.study.space(step.base.name))
     return [
-        "to fill it in, train the refined space with the settings of this study, then run this again:",
-        f"  python scripts/sample_and_train.py space={source} study={study.name}",
+        f"to fill it in, train the refined space with the settings of {step.base.name}, then run this again:",
+        f"  {training_command(space_file.stem if inside else str(space_file), step.study, settings)}",
     ]
 
 

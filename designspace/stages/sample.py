@@ -7,7 +7,7 @@ import fcntl
 import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any
@@ -37,6 +37,7 @@ PASSING_KEYS = (
     "extended_epochs",
     "subsample",
 )  # of one call, not of the population
+TRAINING_SECTIONS = ("budget", "network", "data", "train")  # the same in populations that are compared
 FREE_KEYS = ("data.root", "data.num_workers", "space.name")
 
 
@@ -106,15 +107,33 @@ def check_unchanged(folder: SpaceFolder, settings: dict[str, Any]) -> None:
     """Refuse to mix populations: raises UserError with the keys in which the folder's settings differ."""
     if not folder.config.exists():
         return
-    there, now = ({k: s.get(k) for k in POPULATION_SECTIONS} for s in (read_settings(folder), settings))
-    there["train"] = asdict(TrainSettings()) | (there["train"] or {})  # settings that came later
-    free = FREE_KEYS if settings["data"]["name"] == "image_folder" else (*FREE_KEYS, "data.root")
-    changed = [f"{k} ({old} there, {new} now)" for k, old, new in differences(there, now) if k not in free]
-    if changed:
+    if changed := _changes(read_settings(folder), settings, POPULATION_SECTIONS):
         raise UserError(
             f"{folder.root}: holds a population of other settings: {'; '.join(changed)}; "
             "use those, or another name with study=..."
         )
+
+
+def warn_of_other_settings(folder: SpaceFolder, settings: dict[str, Any]) -> None:
+    """Say where another population of the study is trained otherwise: its errors tell nothing about these."""
+    for other in folder.study.spaces():
+        if other.root == folder.root or not other.config.exists():
+            continue
+        if changed := _changes(read_settings(other), settings, TRAINING_SECTIONS):
+            log.warning(
+                "%s: the errors of %s in study %s cannot be compared with these: %s; to compare, use its "
+                "settings, else another study=...",
+                folder.name, other.name, folder.study.name, "; ".join(changed),
+            )  # fmt: skip
+            return
+
+
+def _changes(there: Mapping[str, Any], now: Mapping[str, Any], sections: Sequence[str]) -> list[str]:
+    """The settings that differ, in words, but for those that may."""
+    old, new = ({key: settings.get(key) for key in sections} for settings in (there, now))
+    old["train"] = asdict(TrainSettings()) | (old["train"] or {})  # settings that came later
+    free = FREE_KEYS if now["data"]["name"] == "image_folder" else (*FREE_KEYS, "data.root")
+    return [f"{k} ({a} there, {b} now)" for k, a, b in differences(old, new) if k not in free]
 
 
 @contextlib.contextmanager
