@@ -17,6 +17,7 @@ from designspace.sampling import BudgetSettings, NetworkSettings
 from designspace.training.settings import TrainSettings
 
 STOPS = ("sample",)  # stages to stop after
+MAX_DRAWS = 1_000_000  # of a bootstrap, which all are in memory
 
 
 @dataclass
@@ -88,8 +89,8 @@ class AnalyzeConfig:
         """Raises UserError where a value cannot be."""
         if self.seed < 0:
             raise UserError(f"seed={self.seed}: must be at least 0")
-        if self.draws < 1:
-            raise UserError(f"draws={self.draws}: must be at least 1")
+        if not 1 <= self.draws <= MAX_DRAWS:
+            raise UserError(f"draws={self.draws}: must be 1 to {MAX_DRAWS}")
         if len(set(self.regimes)) < len(self.regimes):
             raise UserError(f"regimes=[{','.join(self.regimes)}]: a study is named twice")
 

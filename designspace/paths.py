@@ -25,6 +25,8 @@ from pathlib import Path
 
 from designspace.errors import UserError
 
+NOT_SPACES = ANALYSIS, REFINEMENTS = ("analysis", "refinements")  # other folders of a study
+REGIMES = "regimes"  # folder beside the studies
 LEFTOVER_SECONDS = 24 * 3600
 NO_HARD_LINKS = (errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # what file systems say
 
@@ -122,12 +124,12 @@ class StudyFolder:
 
     @property
     def analysis(self) -> Path:
-        return self.root / "analysis"
+        return self.root / ANALYSIS
 
     @property
     def refinements(self) -> Path:
         """One record a refined space: hypothesis, evidence, verdict."""
-        return self.root / "refinements"
+        return self.root / REFINEMENTS
 
     def choice(self, settings: Sequence[str]) -> Path:
         """What was chosen for settings that are `auto`."""
@@ -145,6 +147,8 @@ def study_folder(output_root: str, study: str) -> StudyFolder:
     """The folder of a study; `study` must be one plain folder name."""
     if not study or study.startswith(".") or "/" in study or "\0" in study:
         raise UserError(f"study={study!r}: must be a plain folder name")
+    if study == REGIMES:
+        raise UserError(f"study={study}: is the folder of comparisons between studies; choose another name")
     return StudyFolder(Path(output_root) / study)
 
 
@@ -180,7 +184,7 @@ def find_study(output_root: str, study: str | None) -> StudyFolder:
 
 def regimes_folder(output_root: str) -> Path:
     """Several studies side by side: tables and a figure."""
-    return Path(output_root) / "regimes"
+    return Path(output_root) / REGIMES
 
 
 def make_writable_folder(path: Path) -> None:

@@ -311,13 +311,16 @@ def archived_models(folder: SpaceFolder) -> set[str]:
 def read_archive(folder: SpaceFolder) -> pd.DataFrame:
     """The finished rows of runs.parquet; none where there is no such file."""
     try:
-        runs = _read_table(folder.runs, ["model_id", "status"])
+        runs = _read_table(folder.runs, ["model_id", "status", "error"])
     except FileNotFoundError:
         return pd.DataFrame(columns=["model_id"])
     except (OSError, ValueError) as error:
         problem = " ".join(str(error).split())
         raise UserError(f"{folder.runs}: cannot be read: {problem}; delete it to collect again") from None
-    return runs[runs["status"].isin([Status.DONE.value, Status.DIVERGED.value])]
+    runs = runs[runs["status"].isin([Status.DONE.value, Status.DIVERGED.value])]
+    if runs["model_id"].duplicated().any() or runs["error"][runs["status"] == Status.DONE.value].isna().any():
+        raise UserError(f"{folder.runs}: was altered: a model twice, or done without an error; restore it")
+    return runs
 
 
 def _row(record: Record) -> dict[str, Any]:

@@ -189,6 +189,7 @@ def _parameters(study: StudyAnalysis) -> Iterator[Topic]:
     figures: dict[str, Draw] = {"importance": lambda: importance_figure(found)}
     for index, space in enumerate(study.spaces):
         name = file_name(space.name)
+        name = f"{name}_{index}" if f"parameters_{name}" in figures else name
         figures[f"parameters_{name}"] = partial(parameter_figure, space, index)
         if len(shown[space.name]) > 1:
             figures[f"pairs_{name}"] = partial(pairs_figure, space, shown[space.name])

@@ -19,6 +19,7 @@ import yaml
 
 from designspace.architecture import BLOCKS, BOTTLENECK_BLOCKS
 from designspace.errors import UserError
+from designspace.paths import NOT_SPACES
 from designspace.spaces.anynet import AnyNetSpace
 from designspace.spaces.distributions import Distribution, choice, log_normal, log_uniform, uniform
 from designspace.spaces.regnet import RegNetSpace
@@ -158,6 +159,8 @@ def parse_space(name: str, declared: Mapping[str, Any], *, source: str) -> Space
 
     if not re.fullmatch(r"[^/\x00-\x1f]+", name) or name.startswith("."):
         fail("name", f"must be usable as a folder name, but got {name!r}")
+    if name in NOT_SPACES:
+        fail("name", f"{name!r} is another folder of a study; choose another name")
     family = declared.get("family")
     if not isinstance(family, str) or family not in PARAMETERS:
         fail("family", f"must be one of {', '.join(PARAMETERS)}, but got {family!r}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+import shlex
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from designspace.config import AnalyzeConfig
@@ -52,8 +53,15 @@ def analyze_study(config: AnalyzeConfig) -> AnalysisResult:
         study,
         {space.name: read_settings(space) for space in folder.spaces() if space.config.exists()},
         name=folder.name,
-        command=f"python scripts/analyze.py study={folder.name}",
+        command=_command(config, folder.name),
         versions=versions(),
     )
     paths = write_analysis(study, folder.analysis, about)
     return AnalysisResult(summary_text(study), folder.analysis, paths)
+
+
+def _command(config: AnalyzeConfig, study: str) -> str:
+    """The command that does the same again."""
+    given = vars(replace(config, study=study))
+    words = [f"{key}={value}" for key, value in given.items() if value != getattr(AnalyzeConfig(), key)]
+    return shlex.join(["python", "scripts/analyze.py", *words])
