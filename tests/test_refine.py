@@ -123,6 +123,18 @@ def test_a_hypothesis_may_fail(root, shift, status):
     assert record("rising")["verdict"]["status"] == status
 
 
+def test_settings_that_came_later_do_not_stand_in_the_way_of_a_verdict(root):
+    train("anynetx_c")
+    path = Path("results/s/anynetx_c/config.yaml")
+    settings = yaml.safe_load(path.read_text())
+    del settings["train"]["cuda_graphs"]
+    path.write_text(yaml.safe_dump(settings))
+    wanted = config(restrict=RISING, name="rising")
+    refine(wanted)
+    train("spaces/rising.yaml", error=lambda models: 10.0)
+    assert "verdict: confirmed" in refine(wanted).text
+
+
 def test_populations_trained_in_another_way_are_not_compared(root):
     train("anynetx_c")
     wanted = config(restrict=RISING, name="rising")

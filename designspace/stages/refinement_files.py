@@ -18,14 +18,14 @@ import pandas as pd
 import yaml
 
 from designspace.architecture import FloatArray
-from designspace.config import RefineConfig, differences
+from designspace.config import RefineConfig
 from designspace.errors import UserError
 from designspace.paths import SpaceFolder, StudyFolder, make_writable_folder, replacing
 from designspace.records import MISSING
 from designspace.spaces.load import SPACE_FOLDER, Space, add_restrictions, load_space, stream_key
 from designspace.spaces.restrictions import Restriction
 from designspace.stages.collect import read_runs
-from designspace.stages.sample import TRAINING_SECTIONS, read_settings
+from designspace.stages.sample import TRAINING_SECTIONS, changed_settings, read_settings
 from designspace.stages.training_command import training_command
 from designspace.versions import git_commit, versions
 
@@ -106,10 +106,9 @@ def _problem(step: Step, folder: SpaceFolder) -> str | None:
     """Why the errors of the two populations may not be compared, if they may not."""
     if not is_declared(folder, step.refined):
         return f"{folder.root} holds the population of another declaration"
-    settings = (read_settings(step.study.space(step.base.name)), read_settings(folder))
-    ours, theirs = ({key: of.get(key) for key in TRAINING_SECTIONS} for of in settings)
-    if changed := [key for key, _, _ in differences(ours, theirs) if key != "data.root"]:
-        return f"{folder.root} was trained with other settings: {', '.join(changed)}"
+    base = read_settings(step.study.space(step.base.name))
+    if changed := changed_settings(base, read_settings(folder), TRAINING_SECTIONS):
+        return f"{folder.root} was trained with other settings: {'; '.join(changed)}"
     return None
 
 

@@ -107,7 +107,7 @@ def check_unchanged(folder: SpaceFolder, settings: dict[str, Any]) -> None:
     """Refuse to mix populations: raises UserError with the keys in which the folder's settings differ."""
     if not folder.config.exists():
         return
-    if changed := _changes(read_settings(folder), settings, POPULATION_SECTIONS):
+    if changed := changed_settings(read_settings(folder), settings, POPULATION_SECTIONS):
         raise UserError(
             f"{folder.root}: holds a population of other settings: {'; '.join(changed)}; "
             "use those, or another name with study=..."
@@ -119,7 +119,7 @@ def warn_of_other_settings(folder: SpaceFolder, settings: dict[str, Any]) -> Non
     for other in folder.study.spaces():
         if other.root == folder.root or not other.config.exists():
             continue
-        if changed := _changes(read_settings(other), settings, TRAINING_SECTIONS):
+        if changed := changed_settings(read_settings(other), settings, TRAINING_SECTIONS):
             log.warning(
                 "%s: the errors of %s in study %s cannot be compared with these: %s; to compare, use its "
                 "settings, else another study=...",
@@ -128,11 +128,13 @@ def warn_of_other_settings(folder: SpaceFolder, settings: dict[str, Any]) -> Non
             return
 
 
-def _changes(there: Mapping[str, Any], now: Mapping[str, Any], sections: Sequence[str]) -> list[str]:
-    """The settings that differ, in words, but for those that may."""
+def changed_settings(there: Mapping[str, Any], now: Mapping[str, Any], sections: Sequence[str]) -> list[str]:
+    """The settings that differ, in words, but for those that may; one that came later has its default."""
     old, new = ({key: settings.get(key) for key in sections} for settings in (there, now))
-    old["train"] = asdict(TrainSettings()) | (old["train"] or {})  # settings that came later
-    free = FREE_KEYS if now["data"]["name"] == "image_folder" else (*FREE_KEYS, "data.root")
+    for settings in (old, new):
+        settings["train"] = asdict(TrainSettings()) | (settings["train"] or {})
+    data = (new["data"] or {}).get("name")
+    free = FREE_KEYS if data == "image_folder" else (*FREE_KEYS, "data.root")
     return [f"{k} ({a} there, {b} now)" for k, a, b in differences(old, new) if k not in free]
 
 
