@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from typing import cast
 
@@ -20,6 +21,9 @@ CROP_SHARE = 224 / 256  # side of the central crop in the shorter side of a vali
 # Principal components of ImageNet's RGB values in [0, 1] (Krizhevsky et al. 2012, numbers as in pycls).
 EIGENVALUES = (0.2175, 0.0188, 0.0045)
 EIGENVECTORS = ((-0.5675, 0.7192, 0.4009), (-0.5808, -0.0045, -0.8140), (-0.5836, -0.6948, 0.4203))
+
+# Readers are started for each pass: as forks they begin at once, whatever the process was started as itself.
+_CONTEXT = "fork" if sys.platform == "linux" else None
 
 Draw = tuple[int, int]  # row of the image, seed of its augmentation
 
@@ -119,6 +123,7 @@ class FolderImages(ImageData):
             batch_size=batch_size,
             sampler=cast("Sequence[int]", draws),  # handed to __getitem__ as they are
             num_workers=self.num_workers,
+            multiprocessing_context=_CONTEXT if self.num_workers else None,
             pin_memory=self.device.type == "cuda",
             generator=torch.Generator(),  # else every pass would draw from the global one
         )
