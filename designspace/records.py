@@ -167,16 +167,7 @@ def read_record(path: Path) -> Record:
 def _parse(content: dict[str, Any]) -> Record:
     content["status"] = Status(content["status"])
     content["history"] = tuple(Epoch(**epoch) for epoch in content["history"])
-    content["attempts"] = tuple(
-        Attempt(
-            **{
-                **attempt,
-                "status": Status(attempt["status"]),
-                "kind": None if attempt["kind"] is None else Kind(attempt["kind"]),
-            }
-        )
-        for attempt in content["attempts"]
-    )
+    content["attempts"] = tuple(map(parse_attempt, content["attempts"]))
     record = Record(**content)
     numbers = [record.error, record.train_seconds, *(e.val_error for e in record.history)]
     if not all(n is None or (isinstance(n, int | float) and math.isfinite(n)) for n in numbers):
@@ -184,6 +175,12 @@ def _parse(content: dict[str, Any]) -> Record:
     if not isinstance(record.model_id, str) or not isinstance(record.seed, int):
         raise TypeError("model_id must be text and seed a whole number")
     return record
+
+
+def parse_attempt(content: dict[str, Any]) -> Attempt:
+    """An attempt from its mapping in JSON. Raises TypeError, ValueError or KeyError where it is none."""
+    kind = None if content["kind"] is None else Kind(content["kind"])
+    return Attempt(**{**content, "status": Status(content["status"]), "kind": kind})
 
 
 def valid_record(folder: SpaceFolder, model_id: str) -> Record | None:

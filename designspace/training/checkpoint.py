@@ -34,9 +34,14 @@ class Checkpointer:
         *,
         minutes: float = 0.0,
         interrupted: Callable[[], bool] = lambda: False,
+        begun: str = "",
     ) -> None:
-        """`minutes` between two checkpoints (0: one an epoch); `interrupted` is asked after each step."""
+        """`minutes` between two checkpoints (0: one an epoch); `interrupted` is asked after each step.
+
+        `begun` is kept as it is in every state: what went before this training.
+        """
         self._path = path
+        self._begun = begun
         self._seconds = 60 * minutes
         self._interrupted = interrupted
         self._last = time.monotonic()
@@ -69,7 +74,7 @@ class Checkpointer:
 
     def _save(self, state: State) -> None:
         buffer = io.BytesIO()
-        torch.save(state, buffer)
+        torch.save({**state, "begun": self._begun}, buffer)
         payload = buffer.getvalue()
         with replacing(self._path) as temporary:
             temporary.write_bytes(hashlib.sha256(payload).digest() + payload)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -80,7 +81,7 @@ def choose(settings: TrainSettings, seconds: Callable[[TrainSettings], float], d
 def read_choice(path: Path, settings: TrainSettings) -> Choice | None:
     """The choice that was written down; None where there is none. Raises UserError where it is not one."""
     try:
-        choice = Choice(**json.loads(path.read_text(encoding="utf-8")))
+        choice = Choice(**json.loads(_read(path)))
         if sorted(choice.chosen) != sorted(asked(settings)):
             raise ValueError("chooses something else")
         choice.applied(settings).validate()
@@ -89,6 +90,15 @@ def read_choice(path: Path, settings: TrainSettings) -> Choice | None:
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: cannot be used: {error}; delete it to choose again") from None
     return choice
+
+
+def _read(path: Path) -> str:
+    """The text of the file; on a file system without hard links, it may come a moment after the file."""
+    for _ in range(20):
+        if text := path.read_text(encoding="utf-8"):
+            return text
+        time.sleep(0.1)
+    return ""
 
 
 def write_choice(path: Path, choice: Choice) -> None:

@@ -58,7 +58,8 @@ class GraphedStep:
         if self._stream is None:
             return lambda: self._step(self._images, self._labels)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        # other threads may go on calling CUDA, as the one that pins the batches of a DataLoader does
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
             loss = self._step(self._images, self._labels)
 
         def replay() -> Tensor:

@@ -16,7 +16,7 @@ from torch.nn import functional
 from designspace.data.images import ImageData
 from designspace.records import Epoch
 from designspace.training.checkpoint import Checkpointer, State
-from designspace.training.graph import GraphedStep, Step
+from designspace.training.graph import EAGER_STEPS, GraphedStep, Step
 from designspace.training.settings import TrainSettings
 
 WARM_STEPS, TIMED_STEPS = 2, 4  # of an estimate
@@ -57,9 +57,7 @@ def train(
     steps = data.steps_per_epoch(settings.batch_size)
     at = _Position.resume(checkpointer, network, optimizer, steps, device)
     history = at.history
-    iterate: Step = partial(train_step, network, optimizer, settings, micro_batches)
-    if settings.cuda_graphs:
-        iterate = GraphedStep(iterate, optimizer, device)
+    iterate = _iteration(network, optimizer, settings, micro_batches, device)
     for epoch in range(at.epoch, settings.epochs):
         start = time.perf_counter()
         network.train()
@@ -73,13 +71,15 @@ def train(
             if checkpointer is not None and step + 1 < steps:
                 seconds = at.seconds + time.perf_counter() - start
                 checkpointer.after_step(partial(at.state, network, optimizer, epoch, step + 1, seconds))
-        losses, train_seconds = at.losses, at.seconds + time.perf_counter() - start
-        if not losses.isfinite().all():
+        losses = at.losses
+        finite = bool(losses.isfinite().all())  # waits for the device, so that the time is that of the steps
+        train_seconds = at.seconds + time.perf_counter() - start
+        if not finite:
             step = int((~losses.isfinite()).nonzero()[0])
             where = f"loss is {losses[step]:g} at epoch {epoch + 1}, step {step + 1}"
             return TrainingResult(tuple(history), where)
         start = time.perf_counter()
-        val_error = validate(network, data, settings, device, on_step)
+        val_error = validate(network, data, settings, device, on_step, micro_batches)
         val_seconds = time.perf_counter() - start
         history.append(Epoch(epoch + 1, float(losses.mean()), val_error, train_seconds, val_seconds))
         at = _Position(epoch + 1, 0, 0.0, torch.zeros(steps, device=device), history)
@@ -140,7 +140,8 @@ def train_step(
 ) -> Tensor:
     """One iteration; returns the mean loss of the batch."""
     total = torch.zeros((), device=images.device)
-    for part, targets in zip(images.chunk(micro_batches), labels.chunk(micro_batches), strict=True):
+    parts = zip(images.tensor_split(micro_batches), labels.tensor_split(micro_batches), strict=True)
+    for part, targets in parts:
         scores = _scores(network, part, settings)
         loss = functional.cross_entropy(scores, targets, label_smoothing=settings.label_smoothing)
         loss = loss if micro_batches == 1 else loss * (len(part) / len(images))
@@ -158,12 +159,14 @@ def validate(
     settings: TrainSettings,
     device: torch.device,
     on_step: Callable[[], None] = lambda: None,
+    micro_batches: int = 1,
 ) -> float:
     """Top-1 error of the network in percent of the validation images."""
     network.eval()
     wrong = torch.zeros((), dtype=torch.int64, device=device)
     for images, labels in data.val_batches(settings.val_batch_size):
-        wrong += (_scores(network, images, settings).argmax(dim=1) != labels).sum()
+        for part, targets in zip(images.chunk(micro_batches), labels.chunk(micro_batches), strict=True):
+            wrong += (_scores(network, part, settings).argmax(dim=1) != targets).sum()
         on_step()
     return 100.0 * int(wrong) / data.info.num_val
 
@@ -203,12 +206,27 @@ def step_seconds(network: nn.Module, data: ImageData, settings: TrainSettings, d
     network.to(device).to(memory_format=_memory_format(settings)).train()
     optimizer = new_optimizer(network, settings)
     batches = data.train_batches(batch_size=settings.batch_size, seed=0, epoch=0)
+    iterate, warm = _iteration(network, optimizer, settings, 1, device), WARM_STEPS
+    if settings.cuda_graphs:
+        warm += EAGER_STEPS
     seconds = []
-    for _ in range(min(WARM_STEPS + TIMED_STEPS, data.steps_per_epoch(settings.batch_size))):
+    for _ in range(min(warm + TIMED_STEPS, data.steps_per_epoch(settings.batch_size))):
         start = time.perf_counter()
-        train_step(network, optimizer, settings, 1, *next(batches)).item()
+        iterate(*next(batches)).item()
         seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds[WARM_STEPS:] or seconds)
+    return statistics.median(seconds[warm:] or seconds)
+
+
+def _iteration(
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    settings: TrainSettings,
+    micro_batches: int,
+    device: torch.device,
+) -> Step:
+    """`train_step` for batches of images and labels, as a CUDA graph if that is asked for."""
+    step: Step = partial(train_step, network, optimizer, settings, micro_batches)
+    return GraphedStep(step, optimizer, device) if settings.cuda_graphs else step
 
 
 def new_optimizer(network: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:

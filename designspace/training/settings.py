@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from designspace.errors import UserError
@@ -23,7 +24,7 @@ class TrainSettings:
     weight_decay: float = 5e-5  # on all parameters
     warmup_epochs: float = 0.0  # linear, from lr / steps of warm-up; may be a fraction
     label_smoothing: float = 0.0  # 0 to 1
-    precision: str = "fp32"  # fp32, bf16 (autocast, weights stay fp32) or auto: the faster
+    precision: str = "fp32"  # fp32 (TF32 on a GPU), bf16 (autocast, weights stay fp32) or auto: the faster
     memory_format: str = "channels_last"  # channels_last, contiguous or auto: the faster
     val_batch_size: int = 500  # images
     deterministic: bool = False  # on a GPU: deterministic kernels only (slower); the CPU always is
@@ -35,10 +36,10 @@ class TrainSettings:
             "epochs": self.epochs >= 1 or "at least 1",
             "batch_size": self.batch_size >= 2 or "at least 2 images",
             "val_batch_size": self.val_batch_size >= 1 or "at least 1 image",
-            "lr": self.lr > 0 or "above 0",
+            "lr": 0 < self.lr < math.inf or "above 0 and finite",
             "momentum": 0 <= self.momentum < 1 or "in [0, 1)",
             "nesterov": (not self.nesterov or self.momentum > 0) or "false where train.momentum=0",
-            "weight_decay": self.weight_decay >= 0 or "at least 0",
+            "weight_decay": 0 <= self.weight_decay < math.inf or "at least 0 and finite",
             "warmup_epochs": 0 <= self.warmup_epochs < self.epochs or f"in [0, epochs={self.epochs})",
             "label_smoothing": 0 <= self.label_smoothing < 1 or "in [0, 1)",
             "precision": self.precision in (*PRECISIONS, AUTO) or f"one of {', '.join((*PRECISIONS, AUTO))}",

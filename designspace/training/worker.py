@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import platform
 import statistics
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timezone
 
 import torch
@@ -24,6 +26,7 @@ from designspace.records import (
     Record,
     Status,
     final_record,
+    parse_attempt,
     write_record,
 )
 from designspace.training.checkpoint import Checkpointer
@@ -32,6 +35,12 @@ from designspace.training.loop import TrainingResult, estimate_seconds, step_sec
 from designspace.training.settings import TrainSettings
 from designspace.training.tasks import Job, Model, Timing
 from designspace.versions import versions
+
+# What errors of memory say that are no OutOfMemoryError: of torch on the CPU, of CUDA and its libraries.
+OUT_OF_MEMORY = (
+    *("can't allocate memory", "out of memory"),
+    *("CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED"),
+)
 
 
 class Worker:
@@ -66,11 +75,11 @@ class Worker:
             finished = final_record(self._folder, model.model_id)
             if finished is not None:  # by another worker, since this one was asked
                 return finished
-            attempts, micro_batches = list(model.earlier), 1
+            attempts, micro_batches = self._begun(model)
             while True:
                 started = datetime.now(timezone.utc)
                 try:
-                    result = self._train(model, claim, micro_batches)
+                    result = self._train(model, claim, attempts, micro_batches)
                     break
                 except (RuntimeError, MemoryError) as error:
                     if not _is_out_of_memory(error) or 4 * micro_batches > self._job.train.batch_size:
@@ -86,11 +95,24 @@ class Worker:
             self._folder.checkpoint(model.model_id).unlink(missing_ok=True)
             return record
 
-    def _train(self, model: Model, claim: Claim, micro_batches: int) -> TrainingResult:
+    def _begun(self, model: Model) -> tuple[list[Attempt], int]:
+        """Attempts so far, and the micro-batches to go on with: those of the checkpoint, if there is one."""
+        state = Checkpointer(self._folder.checkpoint(model.model_id)).load()
+        if state is None or not state.get("begun"):
+            return list(model.earlier), 1
+        begun = json.loads(state["begun"])
+        kept = [attempt for attempt in map(parse_attempt, begun["attempts"]) if attempt not in model.earlier]
+        return [*model.earlier, *kept], begun["micro_batches"]
+
+    def _train(
+        self, model: Model, claim: Claim, attempts: list[Attempt], micro_batches: int
+    ) -> TrainingResult:
+        begun = {"attempts": [asdict(attempt) for attempt in attempts], "micro_batches": micro_batches}
         checkpointer = Checkpointer(
             self._folder.checkpoint(model.model_id),
             minutes=self._job.checkpoint_minutes,
             interrupted=interrupt.requested,
+            begun=json.dumps(begun),
         )
         return train(
             self._build(model.architecture, model.seed),
@@ -182,7 +204,7 @@ def _attempt(status: Status, kind: Kind | None, reason: str | None, started: dat
 def _is_out_of_memory(error: Exception) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return "can't allocate memory" in str(error)  # torch on the CPU
+    return any(words in str(error) for words in OUT_OF_MEMORY)
 
 
 def _rounded(epoch: Epoch) -> Epoch:
@@ -198,6 +220,8 @@ def _device_name(device: torch.device) -> str:
 
 
 def _set_up_gpu(settings: TrainSettings) -> None:
+    if settings.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without which older torch refuses
     torch.backends.cuda.matmul.allow_tf32 = True
     torch.backends.cudnn.allow_tf32 = True
     torch.backends.cudnn.benchmark = not settings.deterministic

@@ -45,6 +45,23 @@ def test_it_learns(data):
     assert result.error == result.history[-1].val_error < 10
 
 
+def test_no_part_of_a_batch_is_a_single_image(data):
+    """BatchNorm of 1x1 pixels cannot train on one."""
+    seen = []
+    net = nn.Sequential(nn.Flatten(), nn.Linear(192, 2), nn.BatchNorm1d(2))
+    net.register_forward_hook(
+        lambda module, inputs, output: seen.append(len(inputs[0])) if module.training else None
+    )
+    result = train(net, data, replace(SETTINGS, epochs=1, batch_size=13), seed=1, device=CPU, micro_batches=4)
+    assert result.diverged is None
+    assert seen == [4, 3, 3, 3] * 5
+
+
+def test_micro_batches_do_not_change_validation(data):
+    net = network()
+    assert validate(net, data, SETTINGS, CPU) == validate(net, data, SETTINGS, CPU, micro_batches=3)
+
+
 def test_same_seed_same_bits_other_seed_other_bits(data):
     def weights(seed):
         net = network()

@@ -1,10 +1,14 @@
 """A worker's answer to memory that does not suffice, and how a cluster's tasks are cut."""
 
+from dataclasses import replace
+
 import pytest
 import torch
+from torch import nn
 
 from designspace.architecture import Architecture
 from designspace.data.settings import DataSettings
+from designspace.launch.interrupt import Interrupted
 from designspace.launch.settings import LauncherSettings
 from designspace.paths import SpaceFolder
 from designspace.records import Kind, Status, read_record
@@ -50,6 +54,57 @@ def test_out_of_memory_is_tried_again_with_smaller_micro_batches(worker, folder,
     assert (record.status, record.micro_batches) == (Status.DONE, 4)
     assert [a.kind for a in record.attempts] == [Kind.OUT_OF_MEMORY, Kind.OUT_OF_MEMORY, None]
     assert sorted(path.suffix for path in folder.records.iterdir()) == [".json"]
+
+
+def test_what_was_learnt_about_memory_outlives_an_interruption(worker, folder, monkeypatch):
+    """Also on a device that has more of it: the parts of the batches are part of the training."""
+    original, asked = module.train, []
+
+    def train(*arguments, micro_batches, **options):
+        asked.append(micro_batches)
+        if micro_batches < 2 and short_of_memory:
+            raise MemoryError("no more")
+        return original(*arguments, micro_batches=micro_batches, **options)
+
+    monkeypatch.setattr(module, "train", train)
+    short_of_memory = True
+    undisturbed = worker(MODEL)
+    folder.record(MODEL.model_id).unlink()
+    steps = iter([False, False, True])
+    monkeypatch.setattr(module.interrupt, "requested", lambda: next(steps, False))
+    with pytest.raises(Interrupted):
+        worker(MODEL)
+    short_of_memory = False
+    record = worker(MODEL)
+    assert asked == [1, 2, 1, 2, 2]
+    assert (record.error, record.micro_batches) == (undisturbed.error, 2)
+    assert [a.kind for a in record.attempts] == [Kind.OUT_OF_MEMORY, None]
+
+
+@pytest.mark.parametrize("words", ["CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED when calling"])
+def test_libraries_say_in_their_own_words_that_memory_does_not_suffice(words):
+    assert module._is_out_of_memory(RuntimeError(words))
+
+
+def test_validation_needs_less_memory_with_micro_batches(worker, monkeypatch):
+    sizes = []
+    forward = nn.Module.__call__
+
+    def seen(self, *inputs, **options):
+        if not self.training and type(self).__name__ == "AnyNet":
+            sizes.append(len(inputs[0]))
+        return forward(self, *inputs, **options)
+
+    def train(*arguments, micro_batches, **options):
+        return original(*arguments, micro_batches=4, **options)
+
+    original = module.train
+    whole = worker(MODEL).error
+    monkeypatch.setattr(nn.Module, "__call__", seen)
+    monkeypatch.setattr(module, "train", train)
+    worker(replace(MODEL, model_id="fedcba9876543210"))
+    assert set(sizes) == {500}
+    assert whole is not None
 
 
 def test_out_of_memory_for_ever_is_raised(worker, monkeypatch):
