@@ -7,8 +7,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,7 @@ import pytest
 import yaml
 
 from designspace import study
+from designspace.architecture import Architecture
 from designspace.cli import CONF_FOLDER
 from designspace.config import LimitSettings, RunConfig, SpaceSettings
 from designspace.data.settings import DataSettings
@@ -24,9 +27,10 @@ from designspace.launch.settings import LauncherSettings
 from designspace.paths import SpaceFolder
 from designspace.records import Status, _checksum, read_record, write_record
 from designspace.sampling import BudgetSettings, NetworkSettings
+from designspace.stages import train
 from designspace.stages.sample import exclusive
 from designspace.training.settings import TrainSettings
-from designspace.training.tasks import training_seed
+from designspace.training.tasks import Model, training_seed
 
 TINY = """
 family: anynet
@@ -38,6 +42,11 @@ parameters:
   bottleneck_ratios: {distribution: choice, values: [1, 2]}
   group_widths: {distribution: choice, values: [4, 8]}
 """
+
+
+MODEL = Model(
+    "0123456789abcdef", Architecture("v", (1,), (8,), (1.0,), (8,), 8), seed=3, flops=1, params=2, acts=3
+)
 
 
 @pytest.fixture
@@ -399,6 +408,23 @@ def test_settings_that_came_later_do_not_keep_a_study_from_being_extended(config
     study.run(debug(config, stop_after="sample", num_models=5))
     with pytest.raises(UserError, match=r"train.cuda_graphs \(False there, True now\)"):
         study.run(debug(config, stop_after="sample", train=replace(config.train, cuda_graphs=True)))
+
+
+@pytest.mark.parametrize(
+    ("gpus", "size", "share"), [(0, 2, 0.0), (1, 1, 1.0), (1, 2, 0.5), (2, 2, 1.0), (2, 8, 0.25), (4, 1, 1.0)]
+)
+def test_a_model_takes_its_share_of_the_gpus_here(config, monkeypatch, gpus, size, share):
+    monkeypatch.setattr(train, "visible_gpus", lambda: [str(gpu) for gpu in range(gpus)])
+    pool = SimpleNamespace(size=size, run=lambda items, stop: [])
+    assert train._plan(config, deque([MODEL]), pool).gpus == share
+
+
+@pytest.mark.parametrize(
+    ("gpus", "workers", "share"), [(0, None, 0.0), (1, 4, 0.25), (4, 1, 4.0), (4, None, 1.0)]
+)
+def test_a_model_takes_its_share_of_the_gpus_of_a_task(config, gpus, workers, share):
+    launcher = LauncherSettings(name="slurm", gpus=gpus, workers=workers)
+    assert train._plan(replace(config, launcher=launcher), deque([MODEL]), None).gpus == share
 
 
 def test_auto_is_chosen_once_for_all_spaces_of_a_study(config, caplog):

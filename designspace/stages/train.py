@@ -145,11 +145,11 @@ def _plan(config: RunConfig, queue: deque[Model], pool: Pool | None) -> Plan:
         seconds = [guess_gpu_seconds(m.flops, m.acts, images * config.train.epochs) for m in queue]
         source = "guessed from flops and activations"
     model_seconds = sum(seconds) / len(seconds)
-    tasks, gpus = None, len(visible_gpus())
-    at_once = 1 if pool is None else pool.size
+    tasks, at_once = None, 1 if pool is None else pool.size
+    gpus = min(1.0, len(visible_gpus()) / at_once)  # of one model
     if settings.name == "slurm":
         in_task = models_per_task(settings, model_seconds, len(queue))
-        tasks, gpus = math.ceil(len(queue) / in_task), settings.gpus
+        tasks, gpus = math.ceil(len(queue) / in_task), settings.gpus / task_workers(settings)
         at_once = min(tasks, settings.array_parallelism) * min(in_task, task_workers(settings))
     return Plan(
         models=len(queue),
@@ -158,7 +158,7 @@ def _plan(config: RunConfig, queue: deque[Model], pool: Pool | None) -> Plan:
         data=config.data.name,
         at_once=at_once,
         tasks=tasks,
-        gpus=1 / settings.workers_per_gpu if gpus else 0.0,
+        gpus=gpus,
         model_seconds=model_seconds,
         source=source,
         mean_params=sum(model.params for model in queue) / len(queue),
