@@ -3,7 +3,7 @@
 import designspace as ds
 
 study = ds.analyze(ds.read_study("results/fashion_mnist"))
-ds.edf_figure(study)
+ds.figure(study, "edf")
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -32,6 +32,11 @@ class LimitSettings:
     """What a run may take at most; it is not started if the plan says more."""
 
     gpu_hours: float | None = None  # of all models together
+
+    def validate(self) -> None:
+        """Raises UserError where a value cannot be."""
+        if self.gpu_hours is not None and not self.gpu_hours > 0:
+            raise UserError(f"limits.gpu_hours={self.gpu_hours}: must be above 0, or null")
 
 
 @dataclass
@@ -71,7 +76,7 @@ class RunConfig:
             )
         if self.stop_after not in (None, *STOPS):
             raise UserError(f"stop_after={self.stop_after}: must be one of {', '.join(STOPS)}, or null")
-        for section in (self.budget, self.network, self.train, self.launcher):
+        for section in (self.budget, self.network, self.train, self.launcher, self.limits):
             section.validate()
 
 
@@ -161,6 +166,8 @@ def register() -> None:
 
 def to_values(config: DictConfig) -> Any:
     """The dataclass that a composed configuration describes. Raises UserError where a value is missing."""
+    for key in _unknown_keys(config):
+        raise UserError(f"{key}: unknown key; --help lists them all")
     missing = sorted(OmegaConf.missing_keys(config))
     if missing:
         key = missing[0].removesuffix(".source")
@@ -168,6 +175,17 @@ def to_values(config: DictConfig) -> Any:
     values = OmegaConf.to_object(config)
     values.validate()  # type: ignore[union-attr]  # one of the dataclasses above
     return values
+
+
+def _unknown_keys(config: DictConfig) -> Iterator[str]:
+    """Keys that the schema does not have: Hydra takes them where they are given with a +."""
+    schema: Any = OmegaConf.get_type(config)
+    known = {field.name for field in fields(schema)}
+    for key in config:
+        if key not in known:
+            yield str(key)
+        elif is_dataclass(OmegaConf.get_type(config, key)):
+            yield from (f"{key}.{name}" for name in _unknown_keys(config[key]))
 
 
 _EXAMPLES = {"space": "anynetx_c", "study": "my_study", "num_models": "64"}

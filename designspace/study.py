@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 
 from designspace.config import RunConfig
+from designspace.data.catalog import check_batch
 from designspace.paths import SpaceFolder, make_writable_folder, study_folder
 from designspace.spaces.load import Space, load_space
 from designspace.stages.collect import collect_runs
@@ -53,6 +54,8 @@ def run(config: RunConfig) -> RunResult:
     folder = study_folder(config.output_root, config.study).space(space.name)
     settings = resolved_settings(config, space)
     check_unchanged(folder, settings)
+    if config.stop_after != "sample":  # which needs no images
+        check_batch(config.data, config.train.batch_size)
     warn_of_other_settings(folder, settings)
     population = sample_population(config, space)
     models = population.to_frame()

@@ -33,6 +33,13 @@ def tree(folder):
         (["space=regnetx", "num_model=3"], "num_model: unknown key; did you mean num_models?"),
         (["space=regnetx", "train.epoch=3"], "train.epoch: unknown key; did you mean train.epochs?"),
         (["space=regnetx", "num_models=0"], "num_models=0: must be at least 1"),
+        (["space=regnetx", "train.batch_size=9000"], "train.batch_size: must be between 1 and the 8000"),
+        (["space=regnetx", "experiment=paper"], "data.root: imagenet needs the folder with train/ and val/"),
+        (["space=regnetx", "+train.epoch=7"], "train.epoch: unknown key"),
+        (["space=regnetx", "+foo=1"], "foo: unknown key"),
+        (["space=regnetx", "launcher.hang_minutes=inf"], "launcher.hang_minutes=inf: must be above 0 and"),
+        (["space=regnetx", "limits.gpu_hours=nan"], "limits.gpu_hours=nan: must be above 0"),
+        (["space=regnetx", "train.lr=inf"], "train.lr=inf: must be above 0 and finite"),
         (["space=regnetx", "num_models=-3"], "num_models=-3: must be at least 1"),
         (["space=regnetx", "num_models=abc"], "num_models: Value 'abc' of type 'str' could not be converted"),
         (

@@ -105,6 +105,13 @@ def list_images(settings: DataSettings) -> FolderListing:
     return listing
 
 
+def check_batch(settings: DataSettings, batch_size: int) -> None:
+    """Raise a UserError where the settings cannot be, or an in-memory set has no batch of that size."""
+    check_settings(settings)
+    if settings.name in IN_MEMORY_SETS:
+        data_info(settings).steps_per_epoch(batch_size)
+
+
 def num_classes(settings: DataSettings) -> int:
     """Number of classes; the images of ImageNet need not be there for it."""
     if settings.name == "imagenet":

@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from designspace.data.settings import DataInfo
-from designspace.errors import UserError
 
 Batch = tuple[Tensor, Tensor]  # images float32 [b, 3, r, r] in channels_last, labels int64 [b]
 
@@ -27,12 +26,7 @@ class ImageData(ABC):
 
     def steps_per_epoch(self, batch_size: int) -> int:
         """Whole batches in the training split; the incomplete last one is dropped."""
-        if not 1 <= batch_size <= self.info.num_train:
-            raise UserError(
-                f"train.batch_size: must be between 1 and the {self.info.num_train} training images "
-                f"of {self.info.name}, got {batch_size}"
-            )
-        return self.info.num_train // batch_size
+        return self.info.steps_per_epoch(batch_size)
 
     @abstractmethod
     def train_batches(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from designspace.errors import UserError
+
 
 @dataclass
 class DataSettings:
@@ -27,3 +29,16 @@ class DataInfo:
     num_train: int  # images
     num_val: int  # images
     in_channels: int = 3  # grey images are copied to three channels
+
+    def steps_per_epoch(self, batch_size: int) -> int:
+        """Whole batches in the training split; the incomplete last one is dropped.
+
+        Raises:
+            UserError: there is none.
+        """
+        if not 1 <= batch_size <= self.num_train:
+            raise UserError(
+                f"train.batch_size: must be between 1 and the {self.num_train} training images "
+                f"of {self.name}, got {batch_size}"
+            )
+        return self.num_train // batch_size

@@ -121,7 +121,9 @@ def read_fashion_mnist(root: Path | None, num_val: int) -> ImageArrays:
         looked_in = ", ".join(map(str, folders))
         _download(FashionMNIST, store, f"looked in {looked_in}; try: apt-get install dataset-fashion-mnist")
         files = find_idx_files(folders)
-        assert files is not None
+        if files is None:
+            damaged = str(store / "FashionMNIST")
+            raise UserError(f"data.name=fashion_mnist: {damaged!r} is damaged; delete it and start again")
     images, labels = (read_idx(file) for file in files)
     if images.shape != (60_000, 28, 28) or labels.shape != (60_000,):
         raise UserError(

@@ -8,6 +8,7 @@ from typing import Any
 from designspace.errors import UserError
 
 LAUNCHERS = ("local", "slurm", "debug")
+MAX_MINUTES = 100_000  # over two months: never
 AUTO = "auto"  # as many workers as train most models an hour, by timing
 
 
@@ -57,7 +58,7 @@ class LauncherSettings:
             "threads": self.threads >= 1 or "at least 1",
             "max_retries": self.max_retries >= 0 or "at least 0",
             "abort_after": self.abort_after >= 1 or "at least 1",
-            "hang_minutes": self.hang_minutes > 0 or "above 0",
+            "hang_minutes": 0 < self.hang_minutes <= MAX_MINUTES or f"above 0 and at most {MAX_MINUTES}",
             "checkpoint_minutes": self.checkpoint_minutes >= 0 or "at least 0",
             "models_per_task": self.models_per_task is None
             or self.models_per_task >= 1

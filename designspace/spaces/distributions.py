@@ -17,6 +17,8 @@ import numpy.typing as npt
 from designspace.architecture import FloatArray
 from designspace.spaces.search import GuidedSearch
 
+MAX_VALUES = 1_000_000  # of one parameter
+
 
 @dataclass(frozen=True, eq=False)
 class Distribution:
@@ -55,6 +57,10 @@ def _grid(low: float, high: float, step: float) -> FloatArray:
         raise ValueError(f"step must be positive, but got step={step:g}")
     if not low <= high:
         raise ValueError(f"low <= high must hold, but got (low={low:g}, high={high:g})")
+    if (high - low) / step >= MAX_VALUES:
+        raise ValueError(
+            f"at most {MAX_VALUES:,} values, but step={step:g} gives more in ({low:g}, {high:g})"
+        )
     first, last = low / step, high / step
     if abs(first - round(first)) > 1e-6 or abs(last - round(last)) > 1e-6:
         raise ValueError(f"low and high must be multiples of step={step:g}, but got ({low:g}, {high:g})")

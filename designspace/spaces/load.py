@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -223,7 +224,7 @@ def _distribution(source: str, name: str, declared: Any) -> Distribution:
     _check_keys(source, f"parameters.{name}.", declared, ("distribution", *keys))
     arguments = {key: declared.get(key) for key in keys}
     numbers = arguments["values"] if "values" in arguments else list(arguments.values())
-    if not isinstance(numbers, list) or not all(map(_is_number, numbers)):
+    if not isinstance(numbers, list) or not all(_is_number(n) and math.isfinite(n) for n in numbers):
         raise UserError(f"{where}: {kind} needs numbers for {', '.join(keys)}, but got {arguments}")
     try:
         distribution = make(**arguments)
@@ -283,4 +284,4 @@ def _restriction(where: str, family: str, name: str, per_stage: bool, rule: Any)
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
