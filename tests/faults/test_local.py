@@ -193,7 +193,7 @@ def test_workers_that_hang_before_they_claim_a_model_are_killed_too(tmp_path, tr
         run.until(lambda: len(run.workers()) == 2)
         for pid in run.workers():
             os.kill(pid, signal.SIGSTOP)
-        ended = run.wait(60)
+        ended = run.wait()
     assert ended.status == 0, ended.stderr
     study.settle(truth)
 
@@ -323,7 +323,12 @@ def test_names_with_all_kinds_of_characters_and_a_second_run_that_is_refused(tmp
     study = Study(tmp_path / name, name=name)
     with study.start("launcher.max_retries=0") as run:
         run.until(study.claimants)
+        workers = run.workers()
+        for pid in workers:  # so that the first run does not end before the second begins
+            os.kill(pid, signal.SIGSTOP)
         second = study.run("launcher.max_retries=0")
+        for pid in workers:
+            os.kill(pid, signal.SIGCONT)
         ended = run.wait()
     assert second.status == 2
     assert "another run is at work there" in second.last_line
