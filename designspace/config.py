@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
+import yaml
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
@@ -198,3 +199,9 @@ def differences(ours: Any, theirs: Any, key: str = "") -> Iterator[tuple[str, An
             yield from differences(ours.get(name), theirs.get(name), f"{key}.{name}" if key else str(name))
     elif ours != theirs:
         yield key, ours, theirs
+
+
+def flow(value: Any) -> str:
+    """A value as YAML on one line."""
+    text = yaml.safe_dump(value, default_flow_style=True, width=10_000, sort_keys=False)
+    return str(text).removesuffix("...\n").strip()

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from designspace.config import RefineConfig
+from designspace.config import RefineConfig, flow
 from designspace.errors import UserError
 from designspace.paths import SpaceFolder, StudyFolder, find_study, make_writable_folder, studies
 from designspace.records import MISSING
@@ -19,7 +19,6 @@ from designspace.stages.collect import read_runs
 from designspace.stages.refinement_files import (
     Step,
     check_record,
-    flow,
     is_declared,
     next_command,
     read_record,

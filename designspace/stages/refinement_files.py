@@ -18,7 +18,7 @@ import pandas as pd
 import yaml
 
 from designspace.architecture import FloatArray
-from designspace.config import RefineConfig
+from designspace.config import RefineConfig, flow
 from designspace.errors import UserError
 from designspace.paths import SpaceFolder, StudyFolder, make_writable_folder, replacing
 from designspace.records import MISSING
@@ -271,9 +271,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float | np.floating):
         return None if np.isnan(value) else float(f"{value:.6g}")
     return value
-
-
-def flow(value: Any) -> str:
-    """A value as YAML on one line."""
-    text = yaml.safe_dump(value, default_flow_style=True, width=10_000, sort_keys=False)
-    return str(text).removesuffix("...\n").strip()

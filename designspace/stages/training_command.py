@@ -9,11 +9,10 @@ from contextlib import nullcontext
 from dataclasses import asdict
 from typing import Any
 
-import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
-from designspace.config import differences, register, to_values
+from designspace.config import differences, flow, register, to_values
 from designspace.paths import StudyFolder
 from designspace.spaces.load import SPACE_FOLDER
 from designspace.stages.sample import TRAINING_SECTIONS
@@ -52,5 +51,4 @@ def _text(value: Any) -> str:
     """A value as Hydra reads it."""
     if isinstance(value, str) and not re.fullmatch(r"[\w./-]+", value):
         return "'" + value.replace("\\", "\\\\").replace("'", r"\'") + "'"
-    text = yaml.safe_dump(value, default_flow_style=True, width=10_000)
-    return str(text).removesuffix("...\n").strip()
+    return flow(value)
