@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from designspace.analysis.runs import StudyRuns
-from designspace.complexity import METRICS
+from designspace.analysis.results import StudyRuns
 from designspace.data.catalog import IMAGENET_CLASSES
 from designspace.errors import UserError
-from designspace.paths import StudyFolder
-from designspace.sampling import BudgetSettings, NetworkSettings, sample
+from designspace.networks.complexity import METRICS
+from designspace.pipeline.collect import study_runs
 from designspace.spaces.load import load_space, refine_space
-from designspace.stages.collect import study_runs
+from designspace.spaces.sampling import BudgetSettings, NetworkSettings, sample
+from designspace.store.paths import StudyFolder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -80,7 +80,7 @@ def figure(study: StudyAnalysis, name: str) -> Figure:
     Raises:
         UserError: there is no such figure; the message lists those there are.
     """
-    from designspace.report.topics import topics
+    from designspace.report.contents import topics
 
     draw = {name: draw for topic in topics(study) for name, draw in topic.figures.items()}
     drawn: Figure = _named("figure", name, draw)()
@@ -93,7 +93,7 @@ def table(study: StudyAnalysis, name: str) -> pd.DataFrame:
     Raises:
         UserError: there is no such table; the message lists those there are.
     """
-    from designspace.report.topics import topics
+    from designspace.report.contents import topics
 
     tables = {file.removesuffix(".csv"): t for topic in topics(study) for file, t in topic.tables.items()}
     found: pd.DataFrame = _named("table", name, tables)

@@ -166,7 +166,7 @@ def _set_up_logging() -> None:
 
 def sample_and_train(config: configuration.RunConfig) -> int:
     """Job of `scripts/sample_and_train.py`."""
-    from designspace.study import run
+    from designspace.pipeline.sample_and_train import run
 
     result = run(config)
     folder = result.folder.root
@@ -187,14 +187,14 @@ def sample_and_train(config: configuration.RunConfig) -> int:
 def analyze(config: configuration.AnalyzeConfig) -> int:
     """Job of `scripts/analyze.py`."""
     if config.regimes:
-        from designspace.stages.regimes import compare_regimes
+        from designspace.pipeline.regimes import compare_regimes
 
         compared = compare_regimes(config)
         print(compared.text)
         for path in compared.paths:
             print(f"written: {path}")
         return Status.OK
-    from designspace.stages.analyze import analyze_study
+    from designspace.pipeline.analyze import analyze_study
 
     result = analyze_study(config)
     print(result.summary)
@@ -207,9 +207,9 @@ def analyze(config: configuration.AnalyzeConfig) -> int:
 
 def show_status(config: configuration.StatusConfig) -> int:
     """Job of `scripts/status.py`."""
-    from designspace.paths import find_study
     from designspace.report.status import print_status
-    from designspace.status import study_status, to_json
+    from designspace.store.paths import find_study
+    from designspace.store.status import study_status, to_json
 
     status = study_status(find_study(config.output_root, config.study))
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -223,7 +223,7 @@ def show_status(config: configuration.StatusConfig) -> int:
 
 def refine(config: configuration.RefineConfig) -> int:
     """Job of `scripts/refine.py`."""
-    from designspace.stages.refine import refine
+    from designspace.pipeline.refine import refine
 
     result = refine(config)
     print(result.text)

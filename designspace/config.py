@@ -14,7 +14,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from designspace.data.settings import DataSettings
 from designspace.errors import UserError
 from designspace.launch.settings import LauncherSettings
-from designspace.sampling import BudgetSettings, NetworkSettings
+from designspace.spaces.sampling import BudgetSettings, NetworkSettings
 from designspace.training.settings import TrainSettings
 
 STOPS = ("sample",)  # stages to stop after

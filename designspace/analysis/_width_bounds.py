@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from designspace.analysis._width_search import CELLS, MAX_WA, W0_STEP, WM, Promising
-from designspace.architecture import FloatArray, IntArray
+from designspace.networks.architecture import FloatArray, IntArray
 from designspace.spaces.quantized_linear import Rounding, level_widths
 
 Floats32 = npt.NDArray[np.float32]

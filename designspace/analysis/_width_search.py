@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from designspace.architecture import FloatArray, IntArray
+from designspace.networks.architecture import FloatArray, IntArray
 from designspace.spaces.quantized_linear import Rounding, level_widths
 
 BoolArray = npt.NDArray[np.bool_]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from designspace.architecture import FloatArray, IntArray
+from designspace.networks.architecture import FloatArray, IntArray
 
 SHARE = 0.25  # of the models in each draw
 DRAWS = 10_000

@@ -22,10 +22,10 @@ from scipy import stats
 from designspace.analysis.bootstrap import named_rng
 from designspace.analysis.edf import dkw_half_width
 from designspace.analysis.holm import holm
-from designspace.analysis.runs import Counts, count_statuses, finished_errors, outcomes
+from designspace.analysis.results import Counts, count_statuses, finished_errors, outcomes
 from designspace.analysis.sample_size import beating
 from designspace.analysis.summary import NAN, RESAMPLED_VALUES, Interval
-from designspace.architecture import FloatArray
+from designspace.networks.architecture import FloatArray
 
 CONFIDENCE = 0.95
 ALPHA = 0.05

@@ -34,7 +34,7 @@ from designspace.analysis.estimates import (
 )
 from designspace.analysis.parameters import COSTS
 from designspace.analysis.ranking import ranked
-from designspace.architecture import FloatArray
+from designspace.networks.architecture import FloatArray
 
 TIMES = ("train_seconds_per_image", "inference_seconds")
 WITHIN, ALL = "within spaces", "all together"  # names of what is pooled

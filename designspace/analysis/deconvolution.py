@@ -23,7 +23,7 @@ from scipy import optimize
 
 from designspace.analysis.estimates import FEWEST, NONE, TAILS, Estimate
 from designspace.analysis.summary import Interval
-from designspace.architecture import FloatArray
+from designspace.networks.architecture import FloatArray
 
 _KNOTS = (0.05, 0.25, 0.5, 0.75, 0.95)  # quantiles of the errors, where the log density may bend
 _FITTED = 0.95  # share of the errors that the density is fitted to: the worst say nothing about the best

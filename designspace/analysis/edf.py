@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from designspace.analysis.runs import Counts
-from designspace.architecture import FloatArray, IntArray
+from designspace.analysis.results import Counts
+from designspace.networks.architecture import FloatArray, IntArray
 
 BandMethod = Literal["dkw", "bootstrap", "wilson"]
 

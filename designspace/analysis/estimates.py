@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from designspace.analysis.summary import NAN, Interval
-from designspace.architecture import FloatArray
+from designspace.networks.architecture import FloatArray
 
 RESAMPLES = 1_000
 CONFIDENCE = 0.95

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from designspace.architecture import FloatArray
+from designspace.networks.architecture import FloatArray
 
 
 def holm(p_values: FloatArray) -> FloatArray:

@@ -24,9 +24,9 @@ from scipy import stats
 
 from designspace.analysis.holm import holm
 from designspace.analysis.parameters import COSTS
-from designspace.analysis.runs import outcomes
+from designspace.analysis.results import outcomes
 from designspace.analysis.summary import NAN
-from designspace.architecture import FloatArray, IntArray
+from designspace.networks.architecture import FloatArray, IntArray
 
 GROUPS = 6  # at most
 MODELS_A_GROUP = 10  # at least, on average

@@ -31,9 +31,9 @@ from designspace.analysis.estimates import (
     in_words,
     resampled_counts,
 )
-from designspace.analysis.runs import Counts, count_statuses, finished_errors
+from designspace.analysis.results import Counts, count_statuses, finished_errors
 from designspace.analysis.summary import NAN, Interval
-from designspace.architecture import FloatArray
+from designspace.networks.architecture import FloatArray
 
 ALL = "all"  # the name of all spaces together
 

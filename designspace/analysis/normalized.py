@@ -23,9 +23,9 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from designspace.analysis.runs import Counts, count_statuses
+from designspace.analysis.results import Counts, count_statuses
 from designspace.analysis.summary import NAN, Interval
-from designspace.architecture import FloatArray, IntArray
+from designspace.networks.architecture import FloatArray, IntArray
 
 BINS = 10
 LEAST = 2  # models of every space in every bin: one alone has no variance that could be estimated

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from designspace.architecture import FloatArray
+from designspace.networks.architecture import FloatArray
 
 REGNET = ("w0", "wa", "wm")
 COSTS = ("flops", "params", "acts")

@@ -24,9 +24,9 @@ from designspace.analysis.refinement import (
     difference,
     meets,
 )
-from designspace.analysis.runs import check_runs, finished_errors
+from designspace.analysis.results import check_runs, finished_errors
 from designspace.analysis.summary import NAN, Interval
-from designspace.architecture import FloatArray, IntArray
+from designspace.networks.architecture import FloatArray, IntArray
 from designspace.spaces.load import Space
 from designspace.spaces.restrictions import SHARED, Restriction
 

@@ -19,8 +19,8 @@ import pandas as pd
 from scipy import stats
 from scipy.special import gammaln
 
-from designspace.analysis.runs import WORST, Counts, count_statuses, outcomes
-from designspace.architecture import FloatArray, IntArray
+from designspace.analysis.results import WORST, Counts, count_statuses, outcomes
+from designspace.networks.architecture import FloatArray, IntArray
 
 CONFIDENCE = 0.95
 LARGEST_SHARE = 1 / 8  # of the models in a draw, up to which the interval is given

@@ -31,7 +31,7 @@ from designspace.analysis.estimates import (
     resampled_counts,
 )
 from designspace.analysis.summary import NAN
-from designspace.architecture import FloatArray
+from designspace.networks.architecture import FloatArray
 
 TOP_SHARE = 0.1  # of the models: "the best"
 

@@ -21,9 +21,9 @@ import pandas as pd
 from scipy import stats
 
 from designspace.analysis.edf import ErrorDistribution, error_distribution
-from designspace.analysis.runs import check_runs, count_statuses, finished_errors
+from designspace.analysis.results import check_runs, count_statuses, finished_errors
 from designspace.analysis.summary import NAN, Interval, Summary, summarize
-from designspace.architecture import FloatArray
+from designspace.networks.architecture import FloatArray
 from designspace.spaces.restrictions import SHARED, Restriction
 
 BoolArray = npt.NDArray[np.bool_]

@@ -16,8 +16,8 @@ import pandas as pd
 
 from designspace.analysis.bootstrap import DRAWS, PERCENTILES, BestValue, best_of_draws, best_value, named_rng
 from designspace.analysis.parameters import parameter_columns
-from designspace.analysis.runs import Counts, check_runs, count_statuses, finished_errors
-from designspace.architecture import FloatArray
+from designspace.analysis.results import Counts, check_runs, count_statuses, finished_errors
+from designspace.networks.architecture import FloatArray
 
 PARAMETERS = ("depth", "b", "g", "wm", "w0", "wa")
 APART = 1.05  # regimes whose flops differ by a smaller factor are no different flops

@@ -26,9 +26,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from designspace.analysis.runs import Counts, count_statuses, outcomes
+from designspace.analysis.results import Counts, count_statuses, outcomes
 from designspace.analysis.summary import NAN, Interval
-from designspace.architecture import FloatArray, IntArray
+from designspace.networks.architecture import FloatArray, IntArray
 
 SIZES = tuple(2**k for k in range(1, 11))  # models per draw, 2 to 1,024
 REPEATS = 500

@@ -17,7 +17,7 @@ from designspace.analysis.normalized import NormalizedComparison, normalize
 from designspace.analysis.parameters import COSTS, parameter_columns
 from designspace.analysis.random_search import RandomSearchCurve, random_search_curve
 from designspace.analysis.ranking import RankingAnalysis, rank_models
-from designspace.analysis.runs import StudyRuns, check_runs, count_statuses, finished_errors
+from designspace.analysis.results import StudyRuns, check_runs, count_statuses, finished_errors
 from designspace.analysis.sample_size import Separation, SubsampleCurve, separations, subsample_curve
 from designspace.analysis.summary import Summary, summarize
 from designspace.analysis.width_fit import (
@@ -30,7 +30,7 @@ from designspace.analysis.width_fit import (
     fit_roundings,
     mean_fit,
 )
-from designspace.architecture import FloatArray, IntArray
+from designspace.networks.architecture import FloatArray, IntArray
 from designspace.spaces.quantized_linear import quantized_linear_widths
 
 TOP = 20  # best networks whose widths are shown, as in figure 8 of the paper

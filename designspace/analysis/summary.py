@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from designspace.analysis.runs import Counts
-from designspace.architecture import FloatArray
+from designspace.analysis.results import Counts
+from designspace.networks.architecture import FloatArray
 
 NAN = float("nan")
 RESAMPLED_VALUES = 20_000_000  # at a time, 160 MB: all resamples of up to 2,000 models

@@ -29,8 +29,8 @@ import pandas as pd
 from designspace.analysis._width_bounds import MAX_W0, promising_nodes
 from designspace.analysis._width_search import MAX_WA, W0_STEP, Best, WidthSearch
 from designspace.analysis.summary import Interval, bootstrap_interval
-from designspace.architecture import FloatArray, IntArray
 from designspace.launch.local import open_processes
+from designspace.networks.architecture import FloatArray, IntArray
 from designspace.spaces.quantized_linear import Rounding, quantized_linear_widths
 
 EXTREMES = 3  # best networks, and worst, that are shown, as in figure 6 of the paper

@@ -23,7 +23,7 @@ from typing import Any
 
 from designspace.errors import RunError, UserError, one_line
 from designspace.launch.settings import LauncherSettings
-from designspace.paths import replacing
+from designspace.store.paths import replacing
 
 log = logging.getLogger(__name__)
 

@@ -23,11 +23,11 @@ from markupsafe import Markup
 
 from designspace.analysis.study import SpaceAnalysis, StudyAnalysis
 from designspace.launch.local import available_cores
-from designspace.paths import replacing
-from designspace.report.about import About
-from designspace.report.embed import Picture, embed_picture, embed_table
-from designspace.report.model_data import page_data
+from designspace.report.page_data import page_data
+from designspace.report.page_files import Picture, embed_picture, embed_table
+from designspace.report.provenance import About
 from designspace.report.style import color, without_error
+from designspace.store.paths import replacing
 
 CHARTS = {
     "edf": "Error distributions",

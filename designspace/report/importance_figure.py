@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from designspace.analysis.importance import GROUPS, Importance, SpaceImportance
 from designspace.analysis.study import SpaceAnalysis
-from designspace.architecture import FloatArray
+from designspace.networks.architecture import FloatArray
 from designspace.report.parameter_figures import MILLIONS, doubles, parameter_label
 from designspace.report.style import ERROR_LABEL, figure_style, use_log2, without_error
 

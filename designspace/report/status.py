@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from designspace.progress import duration
-from designspace.status import SpaceStatus, StudyStatus
+from designspace.store.status import SpaceStatus, StudyStatus
+from designspace.training.progress import duration
 
 LINES = 10  # of failures, and of unreadable files, that are shown for a space
 COUNTS = ("models", "done", "diverged", "failed", "running", "waiting")

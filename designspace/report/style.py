@@ -10,7 +10,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
-from designspace.analysis.runs import Counts
+from designspace.analysis.results import Counts
 
 # Okabe and Ito's colours without yellow, ordered so that neighbours differ for every kind of colour vision.
 COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")

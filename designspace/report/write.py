@@ -9,10 +9,10 @@ from pathlib import Path
 
 from designspace.analysis.study import StudyAnalysis
 from designspace.launch.local import available_cores, open_processes
-from designspace.report.about import About, about_study
+from designspace.report.contents import Topic, cautions, summary, topics
 from designspace.report.files import save_figure, save_table
 from designspace.report.html import Section, write_report
-from designspace.report.topics import Topic, cautions, summary, topics
+from designspace.report.provenance import About, about_study
 
 
 def write_analysis(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from designspace.architecture import FloatArray, IntArray
+from designspace.networks.architecture import FloatArray, IntArray
 from designspace.spaces.chain import Component, StageChain
 from designspace.spaces.compatibility import make_compatible
 from designspace.spaces.distributions import Distribution

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from designspace.architecture import FloatArray, IntArray
-from designspace.spaces.search import GuidedSearch
+from designspace.networks.architecture import FloatArray, IntArray
+from designspace.spaces.lookup import GuidedSearch
 
 
 @dataclass(frozen=True, eq=False)

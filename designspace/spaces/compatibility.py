@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from designspace.architecture import FloatArray, IntArray
+from designspace.networks.architecture import FloatArray, IntArray
 
 
 def make_compatible(

@@ -14,8 +14,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from designspace.architecture import FloatArray
-from designspace.spaces.search import GuidedSearch
+from designspace.networks.architecture import FloatArray
+from designspace.spaces.lookup import GuidedSearch
 
 MAX_VALUES = 1_000_000  # of one parameter
 

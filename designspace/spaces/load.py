@@ -18,13 +18,13 @@ from typing import Any, NoReturn
 import numpy as np
 import yaml
 
-from designspace.architecture import BLOCKS, BOTTLENECK_BLOCKS
 from designspace.errors import UserError
-from designspace.paths import NOT_SPACES
+from designspace.networks.architecture import BLOCKS, BOTTLENECK_BLOCKS
 from designspace.spaces.anynet import AnyNetSpace
 from designspace.spaces.distributions import Distribution, choice, log_normal, log_uniform, uniform
 from designspace.spaces.regnet import RegNetSpace
 from designspace.spaces.restrictions import ORDERS, SHARED, Restriction
+from designspace.store.paths import NOT_SPACES
 
 Space = AnyNetSpace | RegNetSpace
 

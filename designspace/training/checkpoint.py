@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from designspace.launch.interrupt import Interrupted
-from designspace.paths import replacing
+from designspace.store.paths import replacing
 
 log = logging.getLogger(__name__)
 

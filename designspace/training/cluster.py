@@ -16,15 +16,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
-from designspace.claims import is_void
 from designspace.errors import RunError
 from designspace.launch.pool import Failure, Outcome, ProcessPool
 from designspace.launch.settings import AUTO, LauncherSettings
 from designspace.launch.slurm import Slurm
-from designspace.paths import SpaceFolder
-from designspace.records import Record, final_record, recorded_models, valid_record
-from designspace.training.population import Event, record_failure, train_population
-from designspace.training.tasks import Job, Model
+from designspace.store.claims import is_void
+from designspace.store.paths import SpaceFolder
+from designspace.store.records import Record, final_record, recorded_models, valid_record
+from designspace.training.messages import Job, Model
+from designspace.training.retries import Event, record_failure, train_population
 from designspace.training.workers import open_workers
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from designspace.data.images import ImageData
-from designspace.records import Epoch
+from designspace.store.records import Epoch
 from designspace.training.checkpoint import Checkpointer, State
 from designspace.training.graph import EAGER_STEPS, GraphedStep, Step
 from designspace.training.settings import TrainSettings

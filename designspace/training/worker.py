@@ -11,15 +11,15 @@ from datetime import datetime, timezone
 
 import torch
 
-from designspace.architecture import Architecture
-from designspace.claims import Claim, claimed
 from designspace.data.images import ImageData
 from designspace.data.loading import load_data
 from designspace.errors import one_line
 from designspace.launch import interrupt
-from designspace.models.build import build_network
-from designspace.paths import host_name
-from designspace.records import (
+from designspace.networks.architecture import Architecture
+from designspace.networks.build import build_network
+from designspace.store.claims import Claim, claimed
+from designspace.store.paths import host_name
+from designspace.store.records import (
     Attempt,
     Epoch,
     Kind,
@@ -29,12 +29,12 @@ from designspace.records import (
     parse_attempt,
     write_record,
 )
+from designspace.store.versions import versions
+from designspace.training.auto import asked, choose, read_choice, write_choice
 from designspace.training.checkpoint import Checkpointer
-from designspace.training.choice import asked, choose, read_choice, write_choice
 from designspace.training.loop import TrainingResult, estimate_seconds, step_seconds, train
+from designspace.training.messages import Job, Model, Timing
 from designspace.training.settings import TrainSettings
-from designspace.training.tasks import Job, Model, Timing
-from designspace.versions import versions
 
 # What errors of memory say that are no OutOfMemoryError: of torch on the CPU, of CUDA and its libraries.
 OUT_OF_MEMORY = (

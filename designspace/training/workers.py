@@ -14,7 +14,7 @@ from typing import Any
 from designspace.launch.local import available_cores, open_pool, visible_gpus
 from designspace.launch.pool import Pool
 from designspace.launch.settings import AUTO, LauncherSettings
-from designspace.training.tasks import Job, Timing
+from designspace.training.messages import Job, Timing
 
 WORKER_MODULE = "designspace.training.worker"  # torch and all that needs it: not for the driver
 

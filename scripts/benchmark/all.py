@@ -22,7 +22,7 @@ from pathlib import Path
 import pandas as pd
 
 from designspace.launch.local import available_cores
-from designspace.versions import versions
+from designspace.store.versions import versions
 
 FOLDER = Path(__file__).parent
 KEPT = FOLDER.parents[1] / "results" / "benchmarks"

@@ -28,9 +28,9 @@ from scipy import stats
 
 from designspace.analysis.compare import QUANTILES, Comparison, EdfDifference, compare
 from designspace.analysis.edf import ErrorDistribution, error_distribution
-from designspace.analysis.runs import Counts
+from designspace.analysis.results import Counts
 from designspace.analysis.summary import Interval, bootstrap_interval
-from designspace.architecture import FloatArray
+from designspace.networks.architecture import FloatArray
 
 FIRST = stats.gamma(2.5, loc=17.0)
 SECOND = stats.gamma(2.5, loc=17.3, scale=1.3)

@@ -23,10 +23,10 @@ import submitit
 from designspace.data.settings import DataSettings
 from designspace.launch.local import open_pool
 from designspace.launch.settings import LauncherSettings
-from designspace.paths import SpaceFolder
-from designspace.sampling import NetworkSettings
+from designspace.spaces.sampling import NetworkSettings
+from designspace.store.paths import SpaceFolder
+from designspace.training.messages import Job
 from designspace.training.settings import TrainSettings
-from designspace.training.tasks import Job
 from designspace.training.workers import WORKER_MODULE, start_worker
 
 

@@ -25,11 +25,11 @@ import pandas as pd
 import torch
 from plain_training import torchvision_network
 
-from designspace.architecture import Architecture
 from designspace.launch.local import ALLOCATOR, available_cores
-from designspace.models.build import build_network
-from designspace.sampling import BudgetSettings, NetworkSettings, sample
+from designspace.networks.architecture import Architecture
+from designspace.networks.build import build_network
 from designspace.spaces.load import load_space
+from designspace.spaces.sampling import BudgetSettings, NetworkSettings, sample
 from designspace.training.loop import new_optimizer, train_step
 from designspace.training.settings import TrainSettings
 

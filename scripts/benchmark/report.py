@@ -21,12 +21,12 @@ import pandas as pd
 from designspace import sample_space
 from designspace.analysis.study import StudyAnalysis, analyze
 from designspace.launch.local import available_cores
-from designspace.paths import find_study
-from designspace.report.about import about_study
+from designspace.pipeline.collect import study_runs
+from designspace.report.contents import cautions, summary, topics
 from designspace.report.html import Section, write_report
-from designspace.report.topics import cautions, summary, topics
+from designspace.report.provenance import about_study
 from designspace.report.write import write_analysis
-from designspace.stages.collect import study_runs
+from designspace.store.paths import find_study
 
 Result = TypeVar("Result")
 

@@ -36,10 +36,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from designspace.architecture import Architecture, Architectures, FloatArray
-from designspace.complexity import METRICS, complexity
-from designspace.sampling import BudgetSettings, NetworkSettings, Population, sample
+from designspace.networks.architecture import Architecture, Architectures, FloatArray
+from designspace.networks.complexity import METRICS, complexity
 from designspace.spaces.load import load_space
+from designspace.spaces.sampling import BudgetSettings, NetworkSettings, Population, sample
 
 RULES = {  # b, g: shared by all stages; w, d: do not decrease
     "anynetx_a": "", "anynetx_b": "b", "anynetx_c": "bg", "anynetx_d": "bgw", "anynetx_e": "bgwd",

@@ -26,20 +26,20 @@ import pandas as pd
 from report import simulated  # beside this script
 
 from designspace.analysis.study import analyze
-from designspace.architecture import Architecture
 from designspace.data.settings import DataSettings
 from designspace.launch.settings import LauncherSettings
 from designspace.launch.slurm import Slurm
-from designspace.paths import SpaceFolder, StudyFolder, find_study
-from designspace.records import Attempt, Epoch, Kind, Record, Status, record_text, write_table
+from designspace.networks.architecture import Architecture
+from designspace.pipeline.collect import collect_runs, study_runs
 from designspace.report.write import write_analysis
-from designspace.sampling import NetworkSettings
-from designspace.stages.collect import collect_runs, study_runs
-from designspace.status import study_status
+from designspace.spaces.sampling import NetworkSettings
+from designspace.store.paths import SpaceFolder, StudyFolder, find_study
+from designspace.store.records import Attempt, Epoch, Kind, Record, Status, record_text, write_table
+from designspace.store.status import study_status
+from designspace.store.versions import versions
 from designspace.training.cluster import Cluster, ClusterTask
+from designspace.training.messages import Job, Model
 from designspace.training.settings import TrainSettings
-from designspace.training.tasks import Job, Model
-from designspace.versions import versions
 
 EPOCHS = 10
 SBATCH = "#!/bin/sh\necho Submitted batch job $(date +%s%N)\n"  # takes everything, runs nothing

@@ -26,11 +26,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from designspace.analysis.width_fit import fit_widths
-from designspace.architecture import IntArray
 from designspace.launch.local import available_cores
-from designspace.paths import replacing
-from designspace.sampling import BudgetSettings, NetworkSettings, sample
+from designspace.networks.architecture import IntArray
 from designspace.spaces.load import load_space
+from designspace.spaces.sampling import BudgetSettings, NetworkSettings, sample
+from designspace.store.paths import replacing
 
 Floats = npt.NDArray[np.float64]
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from synthetic import make_runs
 
-from designspace.analysis import StudyAnalysis, analyze
+from designspace.analysis.study import StudyAnalysis, analyze
 from designspace.analysis.tables import (
     EDF,
     FITS,

@@ -16,7 +16,7 @@ from designspace.analysis.compare import (
     comparison_table,
     neighbours,
 )
-from designspace.architecture import FloatArray
+from designspace.networks.architecture import FloatArray
 
 
 def runs_of(name: str, errors: FloatArray | list[float], *, lost: int = 0, missing: int = 0) -> pd.DataFrame:

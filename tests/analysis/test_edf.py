@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from designspace.analysis.edf import BandMethod, band, dkw_half_width, error_distribution, error_window
-from designspace.analysis.runs import Counts
+from designspace.analysis.results import Counts
 
 
 def all_done(errors: np.ndarray) -> Counts:

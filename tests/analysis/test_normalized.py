@@ -16,7 +16,7 @@ from designspace.analysis.normalized import (
     normalized_table,
     weights,
 )
-from designspace.analysis.runs import Counts
+from designspace.analysis.results import Counts
 
 
 def population(params: np.ndarray, errors: np.ndarray | None = None, status: str = "done") -> pd.DataFrame:

@@ -13,7 +13,7 @@ from designspace.analysis.random_search import (
     random_search_curve,
     random_search_table,
 )
-from designspace.analysis.runs import outcomes
+from designspace.analysis.results import outcomes
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 9])

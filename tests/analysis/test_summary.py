@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from designspace.analysis import summary
-from designspace.analysis.runs import Counts
+from designspace.analysis.results import Counts
 from designspace.analysis.summary import bootstrap_interval, summarize
 
 

@@ -17,8 +17,8 @@ import pandas as pd
 import pytest
 
 from designspace.cli import CONF_FOLDER
-from designspace.paths import SpaceFolder
-from designspace.records import Record, Status, read_models, read_record
+from designspace.store.paths import SpaceFolder
+from designspace.store.records import Record, Status, read_models, read_record
 
 SCRIPT = CONF_FOLDER.parent / "scripts" / "sample_and_train.py"
 SABOTAGE = Path(__file__).parent / "sabotage"

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import pytest
 from program import Study, mounted, read_only
 
-from designspace.claims import is_void
-from designspace.records import Kind, Status, UnreadableRecordError, read_record
+from designspace.store.claims import is_void
+from designspace.store.records import Kind, Status, UnreadableRecordError, read_record
 
 WORKER_KILLS, RUN_KILLS = 44, 5  # at random moments
 KEEP_TRYING = "launcher.max_retries=1000"
@@ -112,7 +112,7 @@ def test_workers_are_killed_at_the_worst_moments(tmp_path, truth):
 
 CLAIM_AND_DIE = """
 import os, pathlib, sys
-from designspace.claims import claimed
+from designspace.store.claims import claimed
 with claimed(pathlib.Path(sys.argv[1])):
     os._exit(1)
 """

@@ -14,7 +14,7 @@ import pytest
 from slurm.cluster import HERE, eventually, kill
 from slurm.runs import ClusterStudy, wait_until_quiet
 
-from designspace.records import Kind, Status
+from designspace.store.records import Kind, Status
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from designspace.analysis import analyze
-from designspace.report.about import about_study
+from designspace.analysis.study import analyze
 from designspace.report.edf_figure import edf_figure
 from designspace.report.files import save_figure
 from designspace.report.html import Section, write_report
+from designspace.report.provenance import about_study
 from designspace.report.width_figure import width_figure
 
 PROGRAM = chromium.find()

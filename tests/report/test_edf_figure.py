@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from designspace.analysis.edf import BandMethod, error_distribution, error_window
-from designspace.analysis.runs import count_statuses, finished_errors
+from designspace.analysis.results import count_statuses, finished_errors
 from designspace.report.edf_figure import edf_figure
 
 

@@ -13,14 +13,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from designspace.analysis import analyze
-from designspace.analysis.study import StudyAnalysis
-from designspace.report.about import About, LeftOut, about_study
+from designspace.analysis.study import StudyAnalysis, analyze
 from designspace.report.edf_figure import edf_figure
-from designspace.report.embed import SVG_BYTES, embed_picture, embed_table
 from designspace.report.files import save_figure
 from designspace.report.html import Section, _split_configs, write_report
-from designspace.report.model_data import page_data
+from designspace.report.page_data import page_data
+from designspace.report.page_files import SVG_BYTES, embed_picture, embed_table
+from designspace.report.provenance import About, LeftOut, about_study
 
 EVIL = "<script>alert(1)</script>"
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from designspace.analysis import StudyAnalysis, analyze
 from designspace.analysis.importance import Importance, SpaceImportance, parameter_importance
+from designspace.analysis.study import StudyAnalysis, analyze
 from designspace.report.files import save_figure
 from designspace.report.importance_figure import importance_figure, pairs_figure
 

@@ -6,7 +6,7 @@ import pytest
 
 from designspace.analysis.edf import error_window
 from designspace.analysis.normalized import NormalizedComparison, normalize
-from designspace.analysis.runs import finished_errors
+from designspace.analysis.results import finished_errors
 from designspace.report.files import save_figure
 from designspace.report.normalized_figure import normalized_edf_figure
 

@@ -7,7 +7,7 @@ import pytest
 from designspace.analysis.edf import error_window
 from designspace.analysis.proposals import propose
 from designspace.analysis.refinement import what_if
-from designspace.analysis.runs import finished_errors
+from designspace.analysis.results import finished_errors
 from designspace.report.files import save_figure
 from designspace.report.refinement_figure import proposals_figure, refinement_figure
 from designspace.report.refinement_text import groups_text, proposals_text

@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from designspace.analysis import analyze
+from designspace.analysis.study import analyze
 from designspace.errors import RunError
-from designspace.report.about import About
+from designspace.report.contents import topics
 from designspace.report.edf_figure import edf_figure, legend_text
 from designspace.report.files import save_figure
 from designspace.report.importance_figure import importance_figure
+from designspace.report.provenance import About
 from designspace.report.style import PNG_DPI, figure_style
-from designspace.report.topics import topics
 from designspace.report.width_figure import width_figure
 from designspace.report.write import write_analysis
 

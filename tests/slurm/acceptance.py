@@ -21,8 +21,8 @@ sys.path.insert(0, str(TESTS))
 
 from slurm.cluster import FOLDER, Cluster, Task, eventually  # noqa: E402
 
-from designspace.paths import SpaceFolder  # noqa: E402
-from designspace.records import Record, Status, read_record  # noqa: E402
+from designspace.store.paths import SpaceFolder  # noqa: E402
+from designspace.store.records import Record, Status, read_record  # noqa: E402
 
 SCRIPT = TESTS.parent / "scripts" / "sample_and_train.py"
 FAULTS = ("a task is preempted", "a task is requeued", "a node crashes")

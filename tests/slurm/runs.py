@@ -12,7 +12,7 @@ import pytest
 from faults.program import Ended, Study
 from slurm.cluster import Cluster, environment, eventually, kill
 
-from designspace.records import Attempt, Status, read_models
+from designspace.store.records import Attempt, Status, read_models
 
 MODELS = 6
 EPOCHS = "train.epochs=4"

@@ -2,16 +2,16 @@
 
 import pytest
 
-from designspace import records
-from designspace.architecture import Architecture
 from designspace.data.settings import DataSettings
 from designspace.launch.settings import LauncherSettings
-from designspace.paths import SpaceFolder
-from designspace.records import Record, Status, write_record
-from designspace.sampling import NetworkSettings
+from designspace.networks.architecture import Architecture
+from designspace.spaces.sampling import NetworkSettings
+from designspace.store import records
+from designspace.store.paths import SpaceFolder
+from designspace.store.records import Record, Status, write_record
 from designspace.training.cluster import Cluster
+from designspace.training.messages import Job, Model
 from designspace.training.settings import TrainSettings
-from designspace.training.tasks import Job, Model
 
 SMALL = Architecture("v", (1,), (8,), (1.0,), (8,))
 MODELS = [Model(f"{i:016x}", SMALL, seed=i, flops=1, params=2, acts=3) for i in range(50)]

@@ -6,17 +6,17 @@ import pytest
 import torch
 from torch import nn
 
-from designspace.architecture import Architecture
 from designspace.data.settings import DataSettings
 from designspace.launch.interrupt import Interrupted
 from designspace.launch.settings import LauncherSettings
-from designspace.paths import SpaceFolder
-from designspace.records import Kind, Status, read_record
-from designspace.sampling import NetworkSettings
+from designspace.networks.architecture import Architecture
+from designspace.spaces.sampling import NetworkSettings
+from designspace.store.paths import SpaceFolder
+from designspace.store.records import Kind, Status, read_record
 from designspace.training import worker as module
 from designspace.training.cluster import models_per_task
+from designspace.training.messages import Job, Model
 from designspace.training.settings import TrainSettings
-from designspace.training.tasks import Job, Model
 from designspace.training.worker import Worker
 
 MODEL = Model(

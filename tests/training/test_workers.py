@@ -2,9 +2,9 @@
 
 import pytest
 
-from designspace.architecture import Architecture
 from designspace.launch.pool import DIED, Outcome
 from designspace.launch.settings import LauncherSettings
+from designspace.networks.architecture import Architecture
 from designspace.training import workers
 from designspace.training.cluster import task_workers
 from designspace.training.workers import fewest_of_the_fastest, models_per_second, worker_counts

@@ -1,0 +1,153 @@
+"""Stage 1: conf/space -> models.parquet and config.yaml, written once and only ever extended."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime, timezone
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from designspace.config import RunConfig, differences
+from designspace.data.catalog import num_classes
+from designspace.errors import UserError
+from designspace.spaces.load import Space
+from designspace.spaces.sampling import Population, sample
+from designspace.store.paths import SpaceFolder, replacing
+from designspace.store.records import read_models, write_table
+from designspace.store.versions import git_commit, versions
+from designspace.training.settings import TrainSettings
+
+log = logging.getLogger(__name__)
+
+# What may not change within a folder, and the keys of it that may.
+POPULATION_SECTIONS = ("space", "seed", "budget", "network", "data", "train")
+PASSING_KEYS = (
+    "output_root",
+    "stop_after",
+    "plan",
+    "repeats",
+    "extended_epochs",
+    "subsample",
+)  # of one call, not of the population
+TRAINING_SECTIONS = ("budget", "network", "data", "train")  # the same in populations that are compared
+FREE_KEYS = ("data.root", "data.num_workers", "space.name")
+
+
+def sample_population(config: RunConfig, space: Space) -> Population:
+    """The population that the configuration describes; nothing is written."""
+    population = sample(
+        space,
+        config.num_models,
+        seed=config.seed,
+        budget=config.budget,
+        network=config.network,
+        num_classes=num_classes(config.data),
+    )
+    log.info(
+        "%s: sampled %d networks from %s candidates (%d duplicates left out)",
+        space.name, len(population), f"{population.candidates:,}", population.duplicates,
+    )  # fmt: skip
+    return population
+
+
+def write_population(folder: SpaceFolder, settings: dict[str, Any], models: pd.DataFrame) -> None:
+    """Write or extend models.parquet with this population.
+
+    A population only grows: its first models are never changed, and asking for fewer takes nothing away.
+
+    Raises:
+        UserError: the folder holds other networks than these.
+    """
+    known = read_models(folder) if folder.models.exists() else models.iloc[:0]
+    common = min(len(known), len(models))
+    if list(known["model_id"][:common]) != list(models["model_id"][:common]):
+        raise UserError(
+            f"{folder.models}: holds other networks than these settings give; choose another study"
+        )
+    if len(models) > len(known):
+        write_table(folder.models, models)
+    if len(models) > len(known) or not folder.config.exists():
+        with replacing(folder.config) as temporary:
+            text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
+            temporary.write_text(text, encoding="utf-8")
+
+
+def resolved_settings(config: RunConfig, space: Space) -> dict[str, Any]:
+    """What config.yaml holds: the resolved configuration and where it was run."""
+    asked = {key: value for key, value in asdict(config).items() if key not in PASSING_KEYS}
+    return {
+        **asked,
+        "space": space.definition,
+        "versions": versions(),
+        "git_commit": git_commit(),
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+
+
+def read_settings(folder: SpaceFolder) -> dict[str, Any]:
+    """The contents of config.yaml. Raises UserError where it cannot be read."""
+    try:
+        settings = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{folder.config}: cannot be read: {' '.join(str(error).split())}") from None
+    if not isinstance(settings, dict):
+        raise UserError(f"{folder.config}: must hold the configuration of the population")
+    return settings
+
+
+def check_unchanged(folder: SpaceFolder, settings: dict[str, Any]) -> None:
+    """Refuse to mix populations: raises UserError with the keys in which the folder's settings differ."""
+    if not folder.config.exists():
+        return
+    if changed := changed_settings(read_settings(folder), settings, POPULATION_SECTIONS):
+        raise UserError(
+            f"{folder.root}: holds a population of other settings: {'; '.join(changed)}; "
+            "use those, or another name with study=..."
+        )
+
+
+def warn_of_other_settings(folder: SpaceFolder, settings: dict[str, Any]) -> None:
+    """Say where another population of the study is trained otherwise: its errors tell nothing about these."""
+    for other in folder.study.spaces():
+        if other.root == folder.root or not other.config.exists():
+            continue
+        if changed := changed_settings(read_settings(other), settings, TRAINING_SECTIONS):
+            log.warning(
+                "%s: the errors of %s in study %s cannot be compared with these: %s; to compare, use its "
+                "settings, else another study=...",
+                folder.name, other.name, folder.study.name, "; ".join(changed),
+            )  # fmt: skip
+            return
+
+
+def changed_settings(there: Mapping[str, Any], now: Mapping[str, Any], sections: Sequence[str]) -> list[str]:
+    """The settings that differ, in words, but for those that may; one that came later has its default."""
+    old, new = ({key: settings.get(key) for key in sections} for settings in (there, now))
+    for settings in (old, new):
+        settings["train"] = asdict(TrainSettings()) | (settings["train"] or {})
+    data = (new["data"] or {}).get("name")
+    free = FREE_KEYS if data == "image_folder" else (*FREE_KEYS, "data.root")
+    return [f"{k} ({a} there, {b} now)" for k, a, b in differences(old, new) if k not in free]
+
+
+@contextlib.contextmanager
+def exclusive(folder: SpaceFolder) -> Iterator[None]:
+    """Keep a second run out of this folder for as long as this process lives."""
+    with open(folder.lock, "a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            raise UserError(f"{folder.root}: another run is at work there ({lock.read().strip()})") from None
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()} on {socket.gethostname()}")
+        lock.flush()
+        yield

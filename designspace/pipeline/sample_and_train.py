@@ -1,0 +1,113 @@
+"""The stages of one space behind one call: sample, train, collect.
+
+Each stage reads what the one before it wrote, and running one again continues where it stopped.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import pandas as pd
+
+from designspace.config import RunConfig
+from designspace.data.catalog import check_batch
+from designspace.pipeline.collect import collect_runs
+from designspace.pipeline.sample import (
+    check_unchanged,
+    exclusive,
+    resolved_settings,
+    sample_population,
+    warn_of_other_settings,
+    write_population,
+)
+from designspace.pipeline.train import plan_training, train
+from designspace.spaces.load import Space, load_space
+from designspace.store.paths import SpaceFolder, make_writable_folder, study_folder
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How the stages of one space ended."""
+
+    folder: SpaceFolder
+    counts: Counter[str]  # models by status, "missing" included
+    stopped_after: str | None = None  # the stage that it was asked to stop after, if more were to come
+    reruns: dict[SpaceFolder, Counter[str]] = field(default_factory=dict)  # the same of each
+
+    @property
+    def complete(self) -> bool:
+        """Whether every model has an error or has diverged."""
+        everything = sum(self.reruns.values(), self.counts)
+        return not (everything["failed"] or everything["missing"])
+
+
+def run(config: RunConfig) -> RunResult:
+    """Sample, train and collect one space, and the reruns that are asked for; what is there already is kept.
+
+    Raises:
+        UserError: something in the configuration, the folder or the data cannot be used.
+        RunError: the workers cannot be started.
+    """
+    space = load_space(config.space.source)
+    folder = study_folder(config.output_root, config.study).space(space.name)
+    settings = resolved_settings(config, space)
+    check_unchanged(folder, settings)
+    if config.stop_after != "sample":  # which needs no images
+        check_batch(config.data, config.train.batch_size)
+    warn_of_other_settings(folder, settings)
+    population = sample_population(config, space)
+    models = population.to_frame()
+    if config.plan:
+        plan_training(config, space, folder, models)
+        for rerun in _reruns(config):
+            plan_training(rerun.config, space, folder.again(rerun.name), models.head(config.subsample))
+        return RunResult(folder, Counter(missing=len(models)), "plan")
+    make_writable_folder(folder.records)
+    with exclusive(folder):
+        write_population(folder, settings, models)
+        if config.stop_after == "sample":
+            return RunResult(folder, Counter(missing=len(models)), "sample")
+        counts = _train(config, space, folder, models)
+        subsample = models.head(config.subsample)
+        reruns = dict(_run_again(rerun, space, folder, subsample) for rerun in _reruns(config))
+    missing = sum(reruns.values(), counts)["missing"]
+    left = config.launcher.name == "slurm" and not config.launcher.wait and missing
+    return RunResult(folder, counts, "submit" if left else None, reruns)
+
+
+def _train(
+    config: RunConfig, space: Space, folder: SpaceFolder, models: pd.DataFrame, repeat: int = 0
+) -> Counter[str]:
+    """Train and collect; returns the models by status."""
+    train(config, space, folder, models, repeat)
+    runs = collect_runs(folder)
+    return Counter(runs["status"][runs["model_id"].isin(models["model_id"])])
+
+
+@dataclass(frozen=True)
+class _Rerun:
+    """A subsample of the population is trained once more."""
+
+    name: str  # of its folder
+    config: RunConfig
+    repeat: int  # 0: with the seeds of the first run
+
+
+def _reruns(config: RunConfig) -> Iterator[_Rerun]:
+    for repeat in range(1, config.repeats + 1):
+        yield _Rerun(f"repeat_{repeat}", config, repeat)
+    if (epochs := config.extended_epochs) is not None:
+        yield _Rerun(f"epochs_{epochs}", replace(config, train=replace(config.train, epochs=epochs)), 0)
+
+
+def _run_again(
+    rerun: _Rerun, space: Space, parent: SpaceFolder, models: pd.DataFrame
+) -> tuple[SpaceFolder, Counter[str]]:
+    folder = parent.again(rerun.name)
+    settings = resolved_settings(rerun.config, space) | {"repeat": rerun.repeat}
+    check_unchanged(folder, settings)
+    make_writable_folder(folder.records)
+    write_population(folder, settings, models)
+    return folder, _train(rerun.config, space, folder, models, rerun.repeat)

@@ -1,0 +1,54 @@
+"""The command that gives another space a population with the settings of one that is there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import asdict
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+
+from designspace.config import differences, flow, register, to_values
+from designspace.pipeline.sample import TRAINING_SECTIONS
+from designspace.spaces.load import SPACE_FOLDER
+from designspace.store.paths import StudyFolder
+
+CONF_FOLDER = SPACE_FOLDER.parent
+
+
+def training_command(source: str, study: StudyFolder, settings: Mapping[str, Any]) -> str:
+    """The command line that trains the space `source` in the study as `settings`, a config.yaml, say.
+
+    Of the experiments in conf/, it names the one that leaves the fewest keys to be set.
+    """
+    names = sorted(path.stem for path in (CONF_FOLDER / "experiment").glob("*.yaml"))
+    given = min((_overrides(name, study, settings) for name in names), key=len)
+    return shlex.join(["python", "scripts/sample_and_train.py", f"space={source}", *given])
+
+
+def _overrides(experiment: str, study: StudyFolder, settings: Mapping[str, Any]) -> list[str]:
+    register()
+    at_work = GlobalHydra.instance().is_initialized()  # in our scripts, but not in notebooks
+    with nullcontext() if at_work else initialize_config_dir(str(CONF_FOLDER), version_base="1.3"):
+        composed = compose("sample_and_train", [f"experiment={experiment}", "space.source=any"])
+    now = asdict(to_values(composed))
+    wanted = {
+        **{key: settings[key] for key in ("num_models", "seed") if key in settings},
+        # keys that came later than the settings keep their defaults
+        **{key: now[key] | (settings.get(key) or {}) for key in TRAINING_SECTIONS},
+        "study": study.name,
+        "output_root": str(study.root.parent),
+    }
+    changes = differences(wanted, {key: now[key] for key in wanted})
+    return [f"experiment={experiment}", *(f"{key}={_text(value)}" for key, value, _ in changes)]
+
+
+def _text(value: Any) -> str:
+    """A value as Hydra reads it."""
+    if isinstance(value, str) and not re.fullmatch(r"[\w./-]+", value):
+        return "'" + value.replace("\\", "\\\\").replace("'", r"\'") + "'"
+    return flow(value)

@@ -1,0 +1,218 @@
+"""Sample a population: unique networks of a space inside a complexity window.
+
+Candidates come in blocks of fixed size, and block k is drawn from a generator seeded by (seed, space, k).
+The networks that fit are numbered in the order in which they turn up. So model i depends on the space, the
+window, the seed and i alone: a population of 1,000 begins with the population of 500.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from designspace.errors import UserError
+from designspace.networks.architecture import Architectures, IntArray
+from designspace.networks.complexity import METRICS, Complexity, costs
+from designspace.spaces.draws import Draws, concatenate
+from designspace.spaces.load import Space, stream_key
+
+BLOCK_SIZE = 1 << 15  # candidates; part of what a seed means
+PATIENCE = 5_000_000  # candidates without a new network, after which a window counts as exhausted
+
+
+@dataclass
+class BudgetSettings:
+    """The complexity window [low, high] of a population; a metric without a window is free."""
+
+    flops: list[float] | None = None  # multiply-adds of one image
+    params: list[float] | None = None  # learnable parameters
+    acts: list[float] | None = None  # summed sizes of all convolution and linear outputs
+    resolution: int = 224  # pixels, side of the (square) input
+
+    def windows(self) -> dict[str, tuple[float, float]]:
+        """The declared windows by metric."""
+        declared = {name: getattr(self, name) for name in METRICS}
+        return {name: (float(w[0]), float(w[1])) for name, w in declared.items() if w is not None}
+
+    def validate(self) -> None:
+        """Raises UserError where a window or the resolution cannot be."""
+        for name in METRICS:
+            window = getattr(self, name)
+            if window is not None and not (len(window) == 2 and 0 < window[0] <= window[1]):
+                raise UserError(f"budget.{name}={window}: must be [low, high] with 0 < low <= high")
+        if self.resolution < 1:
+            raise UserError(f"budget.resolution={self.resolution}: must be at least 1 pixel")
+
+
+@dataclass
+class NetworkSettings:
+    """What all networks of a study share."""
+
+    stem_width: int = 32  # channels
+    stem_stride: int = 2  # 1 or 2
+    zero_init_residual: bool = False  # start every residual block as the identity
+
+    def validate(self) -> None:
+        """Raises UserError where the stem cannot be."""
+        if self.stem_width < 1:
+            raise UserError(f"network.stem_width={self.stem_width}: must be at least 1 channel")
+        if self.stem_stride not in (1, 2):
+            raise UserError(f"network.stem_stride={self.stem_stride}: must be 1 or 2")
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """n networks of one space in the order of their numbers, and what it took to find them."""
+
+    space: Space
+    networks: Architectures
+    complexity: Complexity
+    parameters: dict[str, npt.NDArray[np.generic]]  # RegNet's own columns, each [n]
+    candidates: int  # draws looked at until the last network was found
+    duplicates: int  # draws that fit but were the same network as an earlier one
+
+    def __len__(self) -> int:
+        return len(self.networks)
+
+    def to_frame(self) -> pd.DataFrame:
+        """The population as the table of `models.parquet`, one row a model."""
+        return pd.DataFrame(
+            {
+                "model_id": [network.model_id for network in self.networks],
+                "space": self.space.name,
+                **self.networks.to_columns(),
+                **{name: getattr(self.complexity, name) for name in METRICS},
+                **self.parameters,
+            }
+        )
+
+
+def sample(
+    space: Space,
+    num_models: int,
+    *,
+    seed: int,
+    budget: BudgetSettings,
+    network: NetworkSettings,
+    num_classes: int,
+) -> Population:
+    """Draw `num_models` different networks of `space` that lie in the budget.
+
+    The draws follow the space's distribution conditioned on its restrictions, on the budget and on being
+    new; the complexity counts a classifier of `num_classes`.
+
+    Raises:
+        UserError: the budget cannot be met, or holds fewer different networks than asked for.
+    """
+    if num_models < 1:
+        raise UserError(f"num_models={num_models}: must be at least 1")
+    budget.validate()
+    network.validate()
+    search = _Search(space, seed, budget, network, num_classes)
+    found: list[Draws] = []
+    seen: set[bytes] = set()
+    count = duplicates = last = 0
+    for block_start, draws in search.blocks():
+        fresh = []
+        for row, key in enumerate(_keys(draws)):
+            if count == num_models:
+                break
+            if key in seen:
+                duplicates += 1
+                continue
+            seen.add(key)
+            fresh.append(row)
+            count += 1
+        if fresh:
+            found.append(draws.take(np.array(fresh)))
+            last = block_start + int(found[-1].candidate[-1]) + 1
+        if count == num_models:
+            break
+        if block_start + BLOCK_SIZE - last >= PATIENCE:
+            raise UserError(search.explain(num_models, count, block_start + BLOCK_SIZE))
+    draws = concatenate(found)
+    networks = search.architectures(draws)
+    complexity = Complexity(**search.costs(networks, METRICS))
+    return Population(space, networks, complexity, draws.parameters, last, duplicates)
+
+
+def _keys(draws: Draws) -> Iterator[bytes]:
+    """What makes two draws the same network, one key a draw."""
+    values = (
+        draws.depths,
+        draws.widths,
+        (1024 * draws.bottleneck_ratios).astype(np.int64),
+        draws.group_widths,
+    )
+    rows = np.ascontiguousarray(np.concatenate(values, axis=1))
+    return (row.tobytes() for row in rows)
+
+
+@dataclass(eq=False)
+class _Search:
+    """The stream of candidates that fit, and the nearest miss for the message if none does."""
+
+    space: Space
+    seed: int
+    budget: BudgetSettings
+    network: NetworkSettings
+    num_classes: int
+    nearest: dict[str, float] = field(default_factory=dict)  # metric -> value nearest to its window
+
+    def blocks(self) -> Iterator[tuple[int, Draws]]:
+        """Number of the block's first candidate, and its draws inside all windows; without end."""
+        key = stream_key(self.space)
+        start = 0
+        while True:
+            rng = np.random.default_rng([self.seed, *key, start // BLOCK_SIZE])
+            draws = self.space.draw(rng, BLOCK_SIZE)
+            yield start, draws.take(self._inside(draws))
+            start += BLOCK_SIZE
+
+    def architectures(self, draws: Draws) -> Architectures:
+        return Architectures(
+            self.space.block,
+            draws.depths,
+            draws.widths,
+            draws.bottleneck_ratios,
+            draws.group_widths,
+            self.network.stem_width,
+            self.network.stem_stride,
+        )
+
+    def costs(self, networks: Architectures, metrics: Sequence[str]) -> dict[str, IntArray]:
+        return costs(networks, metrics, resolution=self.budget.resolution, num_classes=self.num_classes)
+
+    def _inside(self, draws: Draws) -> IntArray:
+        windows = self.budget.windows()
+        values = self.costs(self.architectures(draws), list(windows))
+        keep = np.ones(len(draws), dtype=bool)
+        for name, (low, high) in windows.items():
+            keep &= (values[name] >= low) & (values[name] <= high)
+        if len(keep) and not keep.any():  # where something is found, nobody asks for the nearest miss
+            for name, (low, high) in windows.items():
+                metric = values[name]
+                miss = np.maximum(low - metric, metric - high)
+                candidates = [float(metric[miss.argmin()]), *filter(None, [self.nearest.get(name)])]
+                self.nearest[name] = min(candidates, key=lambda v: max(low - v, v - high))
+        return np.flatnonzero(keep)
+
+    def explain(self, num_models: int, count: int, candidates: int) -> str:
+        """One line that says what was asked, what was found and how near the rest came."""
+        windows = self.budget.windows()
+        window = " and ".join(f"{name} in [{low:g}, {high:g}]" for name, (low, high) in windows.items())
+        if count:
+            return (
+                f"space={self.space.name}: only {count} different networks, not num_models={num_models}, "
+                f"with {window or 'these restrictions'} in {candidates:,} draws"
+            )
+        seen = ", ".join(f"{name}={value:,.0f}" for name, value in self.nearest.items())
+        return (
+            f"space={self.space.name}: no network with {window or 'these restrictions'} "
+            f"in {candidates:,} draws; nearest seen: {seen or 'none'}; "
+            f"change budget.{'/'.join(windows) or '*'}"
+        )

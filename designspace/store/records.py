@@ -1,0 +1,340 @@
+"""One record a model: what was trained, how it ended, and every attempt that it took.
+
+A record is a small JSON file, written to a temporary name and renamed. The set of valid records is the
+truth about a population: training skips models that have a final one, the analysis reads nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from enum import Enum
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from designspace.errors import UserError
+from designspace.store.paths import SpaceFolder, replacing
+
+SCHEMA = 1
+MISSING = "missing"  # in the collected table: a model without a record
+
+
+class Kind(str, Enum):
+    """Why an attempt at a model did not end with an error value."""
+
+    EXCEPTION = "exception"  # the code raised
+    OUT_OF_MEMORY = "out_of_memory"  # tried again with smaller micro-batches
+    HANG = "hang"  # no step for launcher.hang_minutes; killed
+    WORKER_DIED = "worker_died"  # the process was killed from outside, or the node lost
+    DIVERGED = "diverged"  # a result, not tried again
+
+
+class Status(str, Enum):
+    """How a model ended. A diverged model is a result; a failed one may be tried again."""
+
+    DONE = "done"
+    DIVERGED = "diverged"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over the training images."""
+
+    epoch: int  # from 1
+    train_loss: float  # mean over the images of the epoch
+    val_error: float  # top-1 percent on the validation split, after the epoch
+    train_seconds: float
+    val_seconds: float
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try at training a model."""
+
+    status: Status
+    kind: Kind | None  # None where done
+    reason: str | None  # the same in words, on one line
+    host: str
+    started: str  # ISO 8601, UTC
+    seconds: float
+    traceback: str | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """What `runs/<model_id>.json` holds."""
+
+    model_id: str
+    space: str
+    status: Status
+    seed: int  # of this model's weights, data order and augmentation
+    error: float | None = None  # top-1 percent, validation split, last epoch; None unless done
+    reason: str | None = None  # why there is no error
+    epochs: int = 0  # planned
+    history: tuple[Epoch, ...] = ()
+    flops: int | None = None
+    params: int | None = None
+    acts: int | None = None
+    train_seconds: float | None = None  # spent in training steps
+    val_seconds: float | None = None
+    images_per_second: float | None = None  # of training
+    device: str | None = None
+    precision: str | None = None
+    memory_format: str | None = None
+    micro_batches: int = 1  # parts that each batch was split into to save memory
+    versions: Mapping[str, str] = field(default_factory=dict)
+    attempts: tuple[Attempt, ...] = ()
+    schema: int = SCHEMA
+
+    def __post_init__(self) -> None:
+        if (self.status is Status.DONE) != (self.error is not None):
+            raise ValueError(
+                f"a record has an error exactly if it is done, but got {self.status}, {self.error}"
+            )
+        if self.error is not None and not 0 <= self.error <= 100:
+            raise ValueError(f"error must be a percentage, but got {self.error}")
+
+    @property
+    def is_final(self) -> bool:
+        """Whether there is nothing left to train."""
+        return self.status is not Status.FAILED
+
+
+class UnreadableRecordError(ValueError):
+    """A file that is not a valid record of this schema; the message says why, on one line."""
+
+
+class ForeignSchemaError(UnreadableRecordError):
+    """A whole record, but of another schema: another version of this program can read it."""
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Write atomically; an existing record is replaced as a whole."""
+    text = record_text(record)
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def record_text(record: Record) -> str:
+    """What the file of a record holds."""
+    content = asdict(record)
+    content["checksum"] = _checksum(content)
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+
+def _checksum(content: dict[str, Any]) -> str:
+    """SHA-256 over everything else in the record."""
+    rest = {key: value for key, value in content.items() if key != "checksum"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def read_record(path: Path) -> Record:
+    """Read and validate a record.
+
+    Raises:
+        FileNotFoundError: there is none.
+        UnreadableRecordError: the file is torn, empty, not a record, or of another schema.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise UnreadableRecordError(f"{path}: not a whole record: {error}") from None
+    if not isinstance(content, dict) or "schema" not in content:
+        raise UnreadableRecordError(f"{path}: not a record")
+    if content.pop("checksum", None) != _checksum(content):
+        raise UnreadableRecordError(f"{path}: has been changed since it was written (wrong checksum)")
+    if content["schema"] != SCHEMA:
+        raise ForeignSchemaError(
+            f"{path}: schema {content['schema']!r}, but this version reads schema {SCHEMA}"
+        )
+    try:
+        record = _parse(content)
+    except (TypeError, ValueError, KeyError) as error:
+        raise UnreadableRecordError(f"{path}: not a valid record: {' '.join(str(error).split())}") from None
+    if record.model_id != path.stem:
+        raise UnreadableRecordError(f"{path}: is the record of {record.model_id!r}")
+    return record
+
+
+def _parse(content: dict[str, Any]) -> Record:
+    content["status"] = Status(content["status"])
+    content["history"] = tuple(Epoch(**epoch) for epoch in content["history"])
+    content["attempts"] = tuple(map(parse_attempt, content["attempts"]))
+    record = Record(**content)
+    numbers = [record.error, record.train_seconds, *(e.val_error for e in record.history)]
+    if not all(n is None or (isinstance(n, int | float) and math.isfinite(n)) for n in numbers):
+        raise ValueError("numbers must be finite")
+    if not isinstance(record.model_id, str) or not isinstance(record.seed, int):
+        raise TypeError("model_id must be text and seed a whole number")
+    return record
+
+
+def parse_attempt(content: dict[str, Any]) -> Attempt:
+    """An attempt from its mapping in JSON. Raises TypeError, ValueError or KeyError where it is none."""
+    kind = None if content["kind"] is None else Kind(content["kind"])
+    return Attempt(**{**content, "status": Status(content["status"]), "kind": kind})
+
+
+def valid_record(folder: SpaceFolder, model_id: str) -> Record | None:
+    """The model's record; None where there is no valid one."""
+    try:
+        return read_record(folder.record(model_id))
+    except (FileNotFoundError, UnreadableRecordError):
+        return None
+
+
+def final_record(folder: SpaceFolder, model_id: str) -> Record | None:
+    """The model's record, if there is a valid one that leaves nothing to train."""
+    record = valid_record(folder, model_id)
+    return record if record is not None and record.is_final else None
+
+
+def recorded_models(folder: SpaceFolder) -> set[str]:
+    """Models that have a record, valid or not, by the names of the files alone."""
+    try:
+        names = os.listdir(folder.records)
+    except FileNotFoundError:
+        return set()
+    return {name.removesuffix(".json") for name in names if name.endswith(".json")}
+
+
+def read_records(folder: SpaceFolder, population: Container[str] | None) -> Iterator[Record | str]:
+    """The records of the population's models (of any, where it is None), by name, one after the other.
+
+    For a file that cannot be used there is one line instead, which names it; one that vanishes is left out.
+    """
+    try:
+        with os.scandir(folder.records) as entries:
+            files = sorted(
+                (entry for entry in entries if entry.name.endswith(".json")), key=attrgetter("name")
+            )
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        yield f"{folder.records}: cannot be read: {error.strerror}"
+        return
+    for file in files:
+        path = Path(file.path)
+        try:
+            if not file.is_file():
+                yield f"{path}: not a file"  # reading a named pipe would wait for ever
+                continue
+            record = read_record(path)
+        except FileNotFoundError:
+            continue
+        except UnreadableRecordError as error:
+            yield str(error)
+        except OSError as error:
+            yield f"{path}: cannot be read: {error.strerror}"
+        else:
+            known = population is None or record.model_id in population
+            yield record if known else f"{path}: not a model of this population"
+
+
+# ---- the population and its collected records --------------------------------------------------------------
+
+
+def read_models(folder: SpaceFolder) -> pd.DataFrame:
+    """The sampled population, one row a model. Raises UserError where the file cannot be read."""
+    try:
+        return _read_table(folder.models, ["model_id"])
+    except (OSError, ValueError) as error:
+        problem = " ".join(str(error).split())
+        raise UserError(f"{folder.models}: cannot be read: {problem}; delete it to sample again") from None
+
+
+def _read_table(path: Path, needed: list[str]) -> pd.DataFrame:
+    """A parquet file. Raises OSError or ValueError where it is none, or lacks a column."""
+    try:
+        table = pd.read_parquet(path)
+    except (NotImplementedError, KeyError, TypeError, RuntimeError) as error:  # of damaged files
+        raise ValueError(str(error)) from None
+    lacking = [name for name in needed if name not in table]
+    if lacking:
+        raise ValueError(f"no column {lacking[0]}")
+    return table
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a parquet table atomically."""
+    with replacing(path) as temporary:
+        table.to_parquet(temporary, index=False)
+
+
+@dataclass(frozen=True)
+class Collected:
+    """The population joined with its records."""
+
+    runs: pd.DataFrame  # the columns of models.parquet and those of `_row`, one row a model
+    skipped: tuple[str, ...]  # one line for each file that is no valid record of this population
+
+
+def collect(folder: SpaceFolder) -> Collected:
+    """Join the population with all valid records; models without one have status `missing`.
+
+    A finished row of an earlier runs.parquet stands for a record that is not there: a study can be passed on
+    without its records, and extended. Nothing is written. Files that cannot be used are named, not raised.
+    """
+    models = read_models(folder)
+    known = set(models["model_id"])
+    rows, skipped = [], []
+    for found in read_records(folder, known):
+        if isinstance(found, Record):
+            rows.append(_row(found))
+        else:
+            skipped.append(found)
+    records = pd.DataFrame(rows, columns=list(_row(Record("", "", Status.FAILED, 0))))
+    archived = read_archive(folder).reindex(columns=records.columns)
+    archived = archived[~archived["model_id"].isin(records["model_id"])]
+    records = pd.concat([part for part in (records, archived) if len(part)] or [records])
+    runs = models.merge(records, on="model_id", how="left", validate="1:1")
+    runs["status"] = runs["status"].astype(object).fillna(MISSING)
+    return Collected(runs, tuple(skipped))
+
+
+def archived_models(folder: SpaceFolder) -> set[str]:
+    """Models that an earlier runs.parquet holds as finished."""
+    return set(read_archive(folder)["model_id"])
+
+
+def read_archive(folder: SpaceFolder) -> pd.DataFrame:
+    """The finished rows of runs.parquet; none where there is no such file."""
+    try:
+        runs = _read_table(folder.runs, ["model_id", "status", "error"])
+    except FileNotFoundError:
+        return pd.DataFrame(columns=["model_id"])
+    except (OSError, ValueError) as error:
+        problem = " ".join(str(error).split())
+        raise UserError(f"{folder.runs}: cannot be read: {problem}; delete it to collect again") from None
+    runs = runs[runs["status"].isin([Status.DONE.value, Status.DIVERGED.value])]
+    if runs["model_id"].duplicated().any() or runs["error"][runs["status"] == Status.DONE.value].isna().any():
+        raise UserError(f"{folder.runs}: was altered: a model twice, or done without an error; restore it")
+    return runs
+
+
+def _row(record: Record) -> dict[str, Any]:
+    return {
+        "model_id": record.model_id,
+        "status": record.status.value,
+        "error": record.error,
+        "reason": record.reason,
+        "epochs": record.epochs,
+        "seed": record.seed,
+        "train_seconds": record.train_seconds,
+        "val_seconds": record.val_seconds,
+        "images_per_second": record.images_per_second,
+        "device": record.device,
+        "precision": record.precision,
+        "memory_format": record.memory_format,
+        "attempts": len(record.attempts),
+        "train_losses": [epoch.train_loss for epoch in record.history],
+        "val_errors": [epoch.val_error for epoch in record.history],
+    }
