@@ -11,6 +11,7 @@ from designspace.analysis.bootstrap import DRAWS, BestValue, best_of_draws, best
 from designspace.analysis.compare import Comparison, compare_all
 from designspace.analysis.costs import CostAnalysis, compare_costs
 from designspace.analysis.edf import ErrorDistribution, ErrorWindow, error_distribution, error_window
+from designspace.analysis.executor import IN_THIS_PROCESS, Executor
 from designspace.analysis.importance import SpaceImportance, parameter_importance
 from designspace.analysis.noise import NoiseAnalysis, seed_noise
 from designspace.analysis.normalized import NormalizedComparison, normalize
@@ -90,11 +91,15 @@ class StudyAnalysis:
 
 
 def analyze(
-    study: StudyRuns | pd.DataFrame, *, seed: int = 0, draws: int = DRAWS, workers: int = 1
+    study: StudyRuns | pd.DataFrame,
+    *,
+    seed: int = 0,
+    draws: int = DRAWS,
+    executor: Executor = IN_THIS_PROCESS,
 ) -> StudyAnalysis:
     """Analyse all spaces of a study, finished or not; also from the table of its runs alone.
 
-    `workers` are processes that share the work, see `fit_widths`; they do not change a number.
+    The `executor` may share the work out among processes, see `fit_widths`; this changes no number.
 
     The numbers of a space depend on its own models and the seed alone, not on the order of the rows
     nor on the other spaces; those that compare spaces on those spaces.
@@ -103,7 +108,7 @@ def analyze(
         study = StudyRuns(study, pd.DataFrame(), pd.DataFrame())
     check_runs(study.runs)
     runs = study.runs.sort_values(["space", "model_id"], kind="stable", ignore_index=True)
-    nearest, floor = fit_roundings(runs["depths"], runs["widths"], ["nearest", "floor"], workers=workers)
+    nearest, floor = fit_roundings(runs["depths"], runs["widths"], ["nearest", "floor"], executor=executor)
     spaces = []
     for name in sorted(set(runs["space"])):
         rows = np.flatnonzero(runs["space"] == name)

@@ -17,7 +17,6 @@ widths; then one of them is reported, always the same, with wa a multiple of 0.1
 from __future__ import annotations
 
 import itertools
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -28,8 +27,8 @@ import pandas as pd
 
 from designspace.analysis._width_bounds import MAX_W0, promising_nodes
 from designspace.analysis._width_search import MAX_WA, W0_STEP, Best, WidthSearch
+from designspace.analysis.executor import IN_THIS_PROCESS, Executor
 from designspace.analysis.summary import Interval, bootstrap_interval
-from designspace.launch.local import open_processes
 from designspace.networks.architecture import FloatArray, IntArray
 from designspace.spaces.quantized_linear import Rounding, quantized_linear_widths
 
@@ -102,32 +101,42 @@ class LineFit:
 
 
 def fit_widths(
-    depths: Stagewise, widths: Stagewise, *, rounding: Rounding = "nearest", workers: int = 1
+    depths: Stagewise,
+    widths: Stagewise,
+    *,
+    rounding: Rounding = "nearest",
+    executor: Executor = IN_THIS_PROCESS,
 ) -> WidthFits:
     """Fit the quantized linear rule to every network; numbers of stages may differ between networks.
 
-    Many networks are shared out among as many `workers`, processes of this machine, with the same result;
-    a script that asks for more than one needs its `if __name__ == "__main__":`.
+    The `executor` may share many networks out among worker processes, with the same result; a script that
+    does so needs its `if __name__ == "__main__":`.
     """
-    return fit_roundings(depths, widths, [rounding], workers=workers)[0]
+    return fit_roundings(depths, widths, [rounding], executor=executor)[0]
 
 
 def fit_roundings(
-    depths: Stagewise, widths: Stagewise, roundings: Sequence[Rounding], *, workers: int = 1
+    depths: Stagewise,
+    widths: Stagewise,
+    roundings: Sequence[Rounding],
+    *,
+    executor: Executor = IN_THIS_PROCESS,
 ) -> list[WidthFits]:
     """`fit_widths` with one rounding after the other, or all at once if there are workers for it."""
     networks = [
         (np.asarray(d, dtype=np.int64), np.asarray(w, dtype=np.int64))
         for d, w in zip(depths, widths, strict=True)
     ]
-    parts = max(1, min(workers // len(roundings), len(networks) // _WORTH_A_WORKER))
-    jobs = deque(itertools.product(roundings, range(parts)))
-    processes = min(workers, len(jobs)) if len(networks) >= _WORTH_A_WORKER else 1
+    if len(networks) < _WORTH_A_WORKER:
+        executor = IN_THIS_PROCESS
+    parts = max(1, min(executor.workers // len(roundings), len(networks) // _WORTH_A_WORKER))
+    jobs = [*itertools.product(roundings, range(parts))]
+    found = executor.map(
+        partial(_fitter, networks, parts), jobs, complaint=lambda job: "the width fit failed"
+    )
     fits = {rounding: np.empty((len(networks), 4)) for rounding in roundings}
-    with open_processes(partial(_fitter, networks, parts), processes, preload=[__name__]) as pool:
-        for outcome in pool.run(jobs):
-            rounding, part = outcome.item
-            fits[rounding][part::parts] = outcome.result("the widths cannot be fitted")
+    for (rounding, part), fit in zip(jobs, found, strict=True):
+        fits[rounding][part::parts] = fit
     return [
         WidthFits(rounding, fit[:, 0].astype(np.int64), *fit[:, 1:].T.copy())
         for rounding, fit in fits.items()

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
-from designspace.launch.pool import InProcessPool, Pool, ProcessPool, Setup
+from designspace.launch.pool import InProcessPool, Outcome, Pool, ProcessPool, Setup, Work
 from designspace.launch.settings import LauncherSettings
 
 MIN_START_SECONDS = 10.0  # that a worker gets to start, however soon it counts as hanging later
@@ -31,11 +35,35 @@ def open_pool(settings: LauncherSettings, setup: Setup, *, preload: Sequence[str
     )
 
 
-def open_processes(setup: Setup, workers: int, *, preload: Sequence[str] = ()) -> Pool:
-    """A pool for work that is not training, which inherits the environment; one worker is this process."""
-    if workers <= 1:
-        return InProcessPool(setup)
-    return ProcessPool(setup, environments=[{}] * workers, preload=preload)
+@dataclass(frozen=True)
+class Processes:
+    """Worker processes for work that is not training; they inherit the environment. One is this process."""
+
+    workers: int
+
+    def map(self, setup: Setup, items: Sequence[Any], *, complaint: Callable[[Any], str]) -> list[Any]:
+        """The values in the order of the items; see `designspace.analysis.executor.Executor`."""
+        numbers = deque(range(len(items)))
+        outcomes: dict[int, Outcome] = {}
+        with self._open(setup, items) as pool:
+            for outcome in pool.run(numbers):
+                outcomes[outcome.item] = outcome
+                if outcome.failure is not None:
+                    numbers.clear()  # the other workers end what they are at, and leave nothing behind
+        return [outcomes[i].result(complaint(items[i])) for i in sorted(outcomes)]
+
+    def _open(self, setup: Setup, items: Sequence[Any]) -> Pool:
+        by_number, count = partial(_by_number, setup, items), min(self.workers, len(items))
+        if count <= 1:
+            return InProcessPool(by_number)
+        preload = [getattr(setup, "func", setup).__module__]
+        return ProcessPool(by_number, environments=[{}] * count, preload=preload)
+
+
+def _by_number(setup: Setup, items: Sequence[Any]) -> Work:
+    """In the worker: the function of an item's number."""
+    work = setup()
+    return lambda number: work(items[number])
 
 
 def worker_environments(settings: LauncherSettings) -> list[dict[str, str]]:

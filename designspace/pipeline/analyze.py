@@ -9,7 +9,7 @@ from pathlib import Path
 
 from designspace.config import AnalyzeConfig
 from designspace.errors import UserError
-from designspace.launch.local import available_cores
+from designspace.launch.local import Processes, available_cores
 from designspace.pipeline.collect import collect_runs, study_runs
 from designspace.pipeline.sample import read_settings
 from designspace.store.paths import find_study, make_writable_folder
@@ -48,7 +48,8 @@ def analyze_study(config: AnalyzeConfig) -> AnalysisResult:
             "run scripts/sample_and_train.py"
         )
     make_writable_folder(folder.analysis)
-    study = analyze(collected, seed=config.seed, draws=config.draws, workers=available_cores())
+    executor = Processes(available_cores())
+    study = analyze(collected, seed=config.seed, draws=config.draws, executor=executor)
     about = about_study(
         study,
         {space.name: read_settings(space) for space in folder.spaces() if space.config.exists()},
@@ -56,7 +57,7 @@ def analyze_study(config: AnalyzeConfig) -> AnalysisResult:
         command=_command(config, folder.name),
         versions=versions(),
     )
-    paths = write_analysis(study, folder.analysis, about)
+    paths = write_analysis(study, folder.analysis, about, executor=executor)
     return AnalysisResult(summary_text(study), folder.analysis, paths)
 
 

@@ -22,7 +22,6 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from designspace.analysis.study import SpaceAnalysis, StudyAnalysis
-from designspace.launch.local import available_cores
 from designspace.report.page_data import page_data
 from designspace.report.page_files import Picture, embed_picture, embed_table
 from designspace.report.provenance import About
@@ -175,7 +174,7 @@ def _percent(value: float) -> str:
 def _pictures(sections: Sequence[Section], folder: Path) -> dict[str, Picture]:
     """All figures by name; in threads, because packing them takes the time, and leaves Python's lock."""
     stems = [stem for section in sections for stem in section.figures]
-    with ThreadPoolExecutor(available_cores()) as threads:
+    with ThreadPoolExecutor() as threads:
         return dict(zip(stems, threads.map(partial(embed_picture, folder), stems), strict=True))
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
+from designspace.analysis.executor import IN_THIS_PROCESS, Executor
 from designspace.analysis.study import StudyAnalysis
-from designspace.launch.local import available_cores, open_processes
 from designspace.report.contents import Topic, cautions, summary, topics
 from designspace.report.files import save_figure, save_table
 from designspace.report.html import Section, write_report
@@ -16,19 +15,19 @@ from designspace.report.provenance import About, about_study
 
 
 def write_analysis(
-    study: StudyAnalysis, folder: Path, about: About | None = None, *, workers: int | None = None
+    study: StudyAnalysis, folder: Path, about: About | None = None, *, executor: Executor = IN_THIS_PROCESS
 ) -> list[Path]:
     """Write every table and figure and the report into the folder, made if needed, and return their paths.
 
-    Every file appears complete or not at all: temporary name, then rename. Figures are drawn by as many
-    `workers`, processes of this machine (None: one a core; 1: this process), which does not change them.
+    Every file appears complete or not at all: temporary name, then rename. The `executor` may draw the
+    figures in worker processes, which does not change them.
 
     Raises:
-        RunError: a figure cannot be drawn or written.
+        RunError: a worker process failed to draw or write a figure.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths, found = [], list(topics(study))
-    drawn = _save_figures(study, folder, found, available_cores() if workers is None else workers)
+    drawn = _save_figures(study, folder, found, executor)
     for topic in found:
         paths += [save_table(table, folder / name) for name, table in topic.tables.items()]
         paths += [path for name in topic.figures for path in drawn[name]]
@@ -44,18 +43,13 @@ def write_analysis(
 
 
 def _save_figures(
-    study: StudyAnalysis, folder: Path, found: Iterable[Topic], workers: int
+    study: StudyAnalysis, folder: Path, found: Iterable[Topic], executor: Executor
 ) -> dict[str, list[Path]]:
     """The files of every figure, by its name."""
-    names = deque(name for topic in found for name in topic.figures)
-    drawn = {}
+    names = [name for topic in found for name in topic.figures]
     setup = partial(_drawing, study, folder)
-    with open_processes(setup, min(workers, len(names)), preload=[__name__]) as pool:
-        for outcome in pool.run(names):
-            drawn[outcome.item] = outcome
-            if outcome.failure is not None:
-                names.clear()  # the other workers end what they are at, and leave nothing behind
-    return {name: outcome.result(f"{folder / name}: cannot be drawn") for name, outcome in drawn.items()}
+    paths = executor.map(setup, names, complaint=lambda name: f"{folder / name}: drawing failed")
+    return dict(zip(names, paths, strict=True))
 
 
 def _drawing(study: StudyAnalysis, folder: Path) -> Callable[[str], list[Path]]:

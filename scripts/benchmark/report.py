@@ -20,7 +20,7 @@ import pandas as pd
 
 from designspace import sample_space
 from designspace.analysis.study import StudyAnalysis, analyze
-from designspace.launch.local import available_cores
+from designspace.launch.local import Processes, available_cores
 from designspace.pipeline.collect import study_runs
 from designspace.report.contents import cautions, summary, topics
 from designspace.report.html import Section, write_report
@@ -69,7 +69,7 @@ def measure(runs: pd.DataFrame) -> dict[str, float]:
     """One line of the table."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "analysis"
-        study, analysis = timed(lambda: analyze(runs, workers=available_cores()))
+        study, analysis = timed(lambda: analyze(runs, executor=Processes(available_cores())))
         _, files = timed(lambda: write_analysis(study, folder))
         path, page = timed(lambda: report(study, folder))
         size = path.stat().st_size / 1e6

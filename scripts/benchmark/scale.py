@@ -167,7 +167,7 @@ def _look(folder: SpaceFolder, models: int) -> None:
 
 def _report(runs: pd.DataFrame, folder: Path) -> tuple[int, int]:
     """All that `scripts/analyze.py` computes and writes, but in one process, so that all of it is counted."""
-    write_analysis(analyze(runs), folder, workers=1)
+    write_analysis(analyze(runs), folder)
     return _written(folder)
 
 

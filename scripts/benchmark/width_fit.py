@@ -26,7 +26,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from designspace.analysis.width_fit import fit_widths
-from designspace.launch.local import available_cores
+from designspace.launch.local import Processes, available_cores
 from designspace.networks.architecture import IntArray
 from designspace.spaces.load import load_space
 from designspace.spaces.sampling import BudgetSettings, NetworkSettings, sample
@@ -98,7 +98,7 @@ def measure(name: str, depths: IntArray, widths: IntArray, arguments: argparse.N
         grid = np.array([grid_search(b) for b in blocks[: arguments.grid]])
         grid_rates.append(len(grid) / (time.process_time() - start))
         start = time.perf_counter()
-        fit_widths(depths, widths, workers=available_cores())
+        fit_widths(depths, widths, executor=Processes(available_cores()))
         clock.append(time.perf_counter() - start)
     speedups = np.array(fit_rates) / np.array(grid_rates)
     within = np.flatnonzero(widths[:, 0] <= W0[-1])[: arguments.check]

@@ -5,6 +5,7 @@ from scipy import optimize
 from designspace.analysis import _width_bounds
 from designspace.analysis._width_bounds import _Boxes, _costs, _padded, promising_nodes
 from designspace.analysis.width_fit import fit_line, fit_roundings, fit_widths, width_error
+from designspace.launch.local import Processes
 from designspace.spaces.quantized_linear import Rounding, quantized_linear_widths
 
 ROUNDINGS = ("nearest", "floor")
@@ -191,7 +192,7 @@ def test_line_is_the_best_line() -> None:
 def test_sharing_out_the_networks_changes_nothing() -> None:
     depths, widths = random_networks(550, 6)
     roundings: list[Rounding] = ["nearest", "floor"]
-    together = fit_roundings(depths, widths, roundings, workers=4)
+    together = fit_roundings(depths, widths, roundings, executor=Processes(4))
     for rounding, shared in zip(roundings, together, strict=True):
         alone = fit_widths(depths, widths, rounding=rounding)
         assert shared.rounding == alone.rounding

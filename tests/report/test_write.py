@@ -10,6 +10,7 @@ import pytest
 
 from designspace.analysis.study import analyze
 from designspace.errors import RunError
+from designspace.launch.local import Processes
 from designspace.report.contents import topics
 from designspace.report.edf_figure import edf_figure, legend_text
 from designspace.report.files import save_figure
@@ -52,13 +53,15 @@ def test_every_file_is_written_and_readable(runs: pd.DataFrame, tmp_path: Path) 
 
 @pytest.mark.parametrize("rows", [[], [0], [8], [10]], ids=["nothing", "one", "diverged", "missing"])
 def test_studies_of_which_little_is_known(rows: list[int], runs: pd.DataFrame, tmp_path: Path) -> None:
-    assert_valid(write_analysis(analyze(runs.iloc[rows], draws=50), tmp_path, workers=1))
+    assert_valid(write_analysis(analyze(runs.iloc[rows], draws=50), tmp_path))
 
 
 def test_any_number_of_workers_writes_the_same(runs: pd.DataFrame, tmp_path: Path) -> None:
     study = analyze(runs.iloc[:8], draws=50)
     alone, together = (
-        write_analysis(study, tmp_path / str(workers) / "analysis", About("study"), workers=workers)
+        write_analysis(
+            study, tmp_path / str(workers) / "analysis", About("study"), executor=Processes(workers)
+        )
         for workers in (1, 2)
     )
     assert [path.name for path in alone] == [path.name for path in together]
@@ -69,8 +72,8 @@ def test_any_number_of_workers_writes_the_same(runs: pd.DataFrame, tmp_path: Pat
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_figure_that_cannot_be_written_is_named(workers: int, runs: pd.DataFrame, tmp_path: Path) -> None:
     (tmp_path / "random_search.svg").mkdir()
-    with pytest.raises(RunError, match=r"random_search: cannot be drawn: .*[Dd]irectory"):
-        write_analysis(analyze(runs, draws=50), tmp_path, workers=workers)
+    with pytest.raises(RunError, match=r"random_search: drawing failed: .*[Dd]irectory"):
+        write_analysis(analyze(runs, draws=50), tmp_path, executor=Processes(workers))
     assert not list(tmp_path.glob(".*"))
     assert not (tmp_path / "report.html").exists()
 
