@@ -46,7 +46,8 @@ OUT_OF_MEMORY = (
 class Worker:
     """Trains models of one job; holds the data set, which is loaded once."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, data: ImageData | None = None) -> None:
+        """`data`: the job's data set, where it is in memory already."""
         torch.set_num_threads(job.threads)
         torch.set_flush_denormal(True)
         self._job = job
@@ -54,7 +55,7 @@ class Worker:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         if self._device.type == "cuda":
             _set_up_gpu(job.train)
-        self._data: ImageData = load_data(job.data, resolution=job.resolution, device=self._device)
+        self._data = data or load_data(job.data, resolution=job.resolution, device=self._device)
         self._data.steps_per_epoch(job.train.batch_size)  # complains of a batch larger than the data set
         self._settings = self._settled()
 
