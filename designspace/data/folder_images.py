@@ -8,12 +8,12 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
-from torchvision.datasets.folder import default_loader
+from torch.utils.data import DataLoader, Dataset, default_collate
 from torchvision.transforms import v2
 
 from designspace.data.folders import FolderListing, ImageFile
 from designspace.data.images import Batch, ImageData, epoch_generator
+from designspace.data.reading import UnreadableImageError, read_image
 from designspace.data.settings import DataInfo
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -26,6 +26,7 @@ EIGENVECTORS = ((-0.5675, 0.7192, 0.4009), (-0.5808, -0.0045, -0.8140), (-0.5836
 _CONTEXT = "fork" if sys.platform == "linux" else None
 
 Draw = tuple[int, int]  # row of the image, seed of its augmentation
+Item = tuple[Tensor, int] | UnreadableImageError  # pixels and label
 
 
 class Lighting(nn.Module):
@@ -63,7 +64,7 @@ def val_transform(resolution: int) -> nn.Module:
     return cast(nn.Module, v2.Compose(steps))
 
 
-class SeededImages(Dataset[tuple[Tensor, int]]):
+class SeededImages(Dataset[Item]):
     """Image files whose augmentation is a function of the seed they are asked for with.
 
     torchvision's transforms draw from torch's global CPU generator; it is seeded for one image and then
@@ -77,12 +78,25 @@ class SeededImages(Dataset[tuple[Tensor, int]]):
     def __len__(self) -> int:
         return len(self.files)
 
-    def __getitem__(self, draw: Draw) -> tuple[Tensor, int]:
+    def __getitem__(self, draw: Draw) -> Item:
+        """The image, or why it cannot be read: raised in a reader, the line would drown in tracebacks."""
         row, seed = draw
-        image = default_loader(self.files[row].path)
+        try:
+            image = read_image(self.files[row].path)
+        except UnreadableImageError as error:
+            return error
         with torch.random.fork_rng(devices=()):
             torch.default_generator.manual_seed(seed)  # torch.manual_seed would also seed the GPUs
             return self.transform(image), self.files[row].label
+
+
+def _batch(items: list[Item]) -> Batch | UnreadableImageError:
+    """The images as one batch, or the first that cannot be read."""
+    for item in items:
+        if isinstance(item, UnreadableImageError):
+            return item
+    batch: list[Tensor] = default_collate(items)
+    return batch[0], batch[1]
 
 
 class FolderImages(ImageData):
@@ -122,12 +136,16 @@ class FolderImages(ImageData):
             images,
             batch_size=batch_size,
             sampler=cast("Sequence[int]", draws),  # handed to __getitem__ as they are
+            collate_fn=_batch,
             num_workers=self.num_workers,
             multiprocessing_context=_CONTEXT if self.num_workers else None,
             pin_memory=self.device.type == "cuda",
             generator=torch.Generator(),  # else every pass would draw from the global one
         )
-        for pixels, labels in loader:
+        for batch in loader:
+            if isinstance(batch, UnreadableImageError):
+                raise batch
+            pixels, labels = batch
             yield (
                 pixels.to(self.device, memory_format=torch.channels_last, non_blocking=True),
                 labels.to(self.device, non_blocking=True),
