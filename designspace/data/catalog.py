@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from designspace.data.folders import FolderListing, scan_image_folder
-from designspace.data.settings import DataInfo, DataSettings
+from designspace.data.holdout import Shares
+from designspace.data.npz import NpzInfo, inspect_npz
+from designspace.data.settings import ON_UNREADABLE, DataInfo, DataSettings
 from designspace.errors import UserError
 
 
@@ -30,7 +32,9 @@ IN_MEMORY_SETS = {
     "cifar100": InMemorySet(100, 50_000, 5_000, (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
 }
 FOLDER_SETS = ("image_folder", "imagenet")
-DATA_NAMES = (*IN_MEMORY_SETS, *FOLDER_SETS)
+NPZ = "npz"
+LOOKED_AT_SETS = ("image_folder", NPZ)  # whose classes nobody knows before
+DATA_NAMES = (*IN_MEMORY_SETS, *FOLDER_SETS, NPZ)
 IMAGENET_CLASSES = 1000
 
 
@@ -44,18 +48,31 @@ def check_settings(settings: DataSettings) -> None:
 
 
 def _range_problems(settings: DataSettings) -> list[str]:
-    in_folder = settings.name in FOLDER_SETS
+    in_folder, skips = settings.name in FOLDER_SETS, settings.on_unreadable == "skip"
+    val, test = settings.val_share, settings.test_share
     rules = [
+        ("on_unreadable", settings.on_unreadable in ON_UNREADABLE, f"must be {' or '.join(ON_UNREADABLE)}"),
+        ("on_unreadable", in_folder or not skips, f"must be refuse for {settings.name}"),
+        ("val_share", 0 < val < 1, "must be above 0 and below 1"),
+        ("test_share", 0 <= test < 1 - val or not 0 < val < 1, "must be 0 or more, and below 1 - val_share"),
         ("num_workers", settings.num_workers >= 0, "must be 0 or more"),
         ("crop_padding", settings.crop_padding >= 0, "must be 0 or more pixels"),
         ("crop_padding", not (in_folder and settings.crop_padding), f"must be 0 for {settings.name}"),
         ("lighting", settings.lighting >= 0, "must be 0 or more"),
         ("lighting", in_folder or not settings.lighting, f"must be 0 for {settings.name}"),
     ]
+    if settings.name != "image_folder":  # the only set that may come undivided
+        defaults = {key: getattr(DataSettings, key) for key in ("val_share", "test_share")}
+        rules += [
+            (key, getattr(settings, key) == value, f"must be {value}, has no effect on {settings.name}")
+            for key, value in defaults.items()
+        ]
     return [f"data.{key}: {rule}, got {getattr(settings, key)}" for key, holds, rule in rules if not holds]
 
 
 def _root_problems(settings: DataSettings) -> list[str]:
+    if settings.name == NPZ:
+        return _npz_root_problems(settings)
     if settings.root is None:
         needed = settings.name in FOLDER_SETS
         return (
@@ -65,6 +82,14 @@ def _root_problems(settings: DataSettings) -> list[str]:
         return [f"data.root: must be null, {settings.name} is part of the package; got {settings.root!r}"]
     if not Path(settings.root).expanduser().is_dir():
         return [f"data.root: must be an existing folder, got {settings.root!r}"]
+    return []
+
+
+def _npz_root_problems(settings: DataSettings) -> list[str]:
+    if settings.root is None:
+        return ["data.root: npz needs the file, for example data.root=images.npz, got null"]
+    if not Path(settings.root).expanduser().is_file():
+        return [f"data.root: must be an existing .npz file, got {settings.root!r}"]
     return []
 
 
@@ -83,20 +108,32 @@ def _val_images_problems(settings: DataSettings) -> list[str]:
 
 
 def data_info(settings: DataSettings) -> DataInfo:
-    """Numbers of classes and images; folder sets are counted, the others are constants."""
+    """Numbers of classes and images; folders and files are looked at, the others are constants."""
     if settings.name in FOLDER_SETS:
         return list_images(settings).info(settings.name)
     check_settings(settings)
+    if settings.name == NPZ:
+        return npz_info(inspect_npz(root_path(settings)))
     known = IN_MEMORY_SETS[settings.name]
     num_val = known.num_val if settings.val_images is None else settings.val_images
     return DataInfo(settings.name, known.num_classes, known.num_train_split - num_val, num_val)
 
 
+def npz_info(found: NpzInfo) -> DataInfo:
+    return DataInfo(NPZ, found.num_classes, found.num_train, found.num_val)
+
+
+def root_path(settings: DataSettings) -> Path:
+    """The path of a set that needs one."""
+    assert settings.root is not None, "checked with the settings"
+    return Path(settings.root).expanduser()
+
+
 def list_images(settings: DataSettings) -> FolderListing:
     """The files of a folder set."""
     check_settings(settings)
-    assert settings.root is not None
-    listing = scan_image_folder(Path(settings.root).expanduser())
+    shares = Shares(settings.val_share, settings.test_share) if settings.name == "image_folder" else None
+    listing = scan_image_folder(root_path(settings), shares)
     if settings.name == "imagenet" and len(listing.classes) != IMAGENET_CLASSES:
         raise UserError(
             f"data.root: imagenet has {IMAGENET_CLASSES} classes, {settings.root!r} "
@@ -108,7 +145,7 @@ def list_images(settings: DataSettings) -> FolderListing:
 def check_batch(settings: DataSettings, batch_size: int) -> None:
     """Raise a UserError where the settings cannot be, or an in-memory set has no batch of that size."""
     check_settings(settings)
-    if settings.name in IN_MEMORY_SETS:
+    if settings.name not in FOLDER_SETS:
         data_info(settings).steps_per_epoch(batch_size)
 
 

@@ -7,21 +7,46 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from designspace.data.catalog import FOLDER_SETS, IN_MEMORY_SETS, data_info, list_images
+from designspace.data.catalog import (
+    FOLDER_SETS,
+    IN_MEMORY_SETS,
+    NPZ,
+    data_info,
+    list_images,
+    root_path,
+)
+from designspace.data.found import DataFound
 from designspace.data.images import ImageData, InMemoryImages, at_resolution
+from designspace.data.npz import inspect_npz, pixel_statistics, read_npz_set
 from designspace.data.settings import DataSettings
 from designspace.data.sources import ByteArray, ImageArrays, read_cifar, read_embedded, read_fashion_mnist
 from designspace.errors import UserError
 
+CHANGED = "data.root: holds other images than when this run began; start it again"
 
-def load_data(settings: DataSettings, *, resolution: int, device: torch.device | str = "cpu") -> ImageData:
-    """The data set at `resolution` x `resolution` pixels, its batches on `device`."""
+
+def load_data(
+    settings: DataSettings,
+    *,
+    resolution: int,
+    device: torch.device | str = "cpu",
+    found: DataFound | None = None,
+) -> ImageData:
+    """The data set at `resolution` x `resolution` pixels, its batches on `device`.
+
+    Raises:
+        UserError: it cannot be used, or is no longer what was `found` when the run began.
+    """
     if resolution < 1:
         raise UserError(f"budget.resolution: must be at least 1 pixel, got {resolution}")
     if settings.name in FOLDER_SETS:
         from designspace.data.folder_images import FolderImages  # torchvision: slow to import
 
         listing = list_images(settings)
+        if found is not None:
+            listing = listing.without(frozenset(found.left_out or ()))
+            if listing.info(settings.name) != found.info:
+                raise UserError(CHANGED)
         return FolderImages(
             listing.info(settings.name),
             listing,
@@ -32,14 +57,19 @@ def load_data(settings: DataSettings, *, resolution: int, device: torch.device |
             device=device,
         )
     info = data_info(settings)
-    known = IN_MEMORY_SETS[settings.name]
     arrays = _read_arrays(settings, info.num_val)
+    if settings.name == NPZ:
+        mean, std = pixel_statistics(arrays.train_images)
+        if found is not None and inspect_npz(root_path(settings)).digest != found.digest:
+            raise UserError(CHANGED)
+    else:
+        mean, std = IN_MEMORY_SETS[settings.name].mean, IN_MEMORY_SETS[settings.name].std
     return InMemoryImages(
         info,
         train=(_to_tensor(arrays.train_images, resolution), torch.from_numpy(arrays.train_labels)),
         val=(_to_tensor(arrays.val_images, resolution), torch.from_numpy(arrays.val_labels)),
-        mean=known.mean,
-        std=known.std,
+        mean=mean,
+        std=std,
         flip=settings.flip,
         crop_padding=settings.crop_padding,
         device=device,
@@ -48,6 +78,8 @@ def load_data(settings: DataSettings, *, resolution: int, device: torch.device |
 
 def _read_arrays(settings: DataSettings, num_val: int) -> ImageArrays:
     root = None if settings.root is None else Path(settings.root).expanduser()
+    if settings.name == NPZ:
+        return read_npz_set(root_path(settings))
     if settings.name == "fashion_mnist_small":
         return read_embedded()
     if settings.name == "fashion_mnist":

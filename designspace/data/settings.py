@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from designspace.errors import UserError
 
+ON_UNREADABLE = ("refuse", "skip")
+
 
 @dataclass
 class DataSettings:
@@ -18,6 +20,9 @@ class DataSettings:
     crop_padding: int = 0  # pixels of zeros around a training image before a random crop; in-memory sets
     lighting: float = 0.0  # standard deviation of the PCA colour noise; folder sets (0.1 in the paper)
     num_workers: int = 0  # image-reading processes of a folder set (no influence on the images)
+    on_unreadable: str = "refuse"  # images of a folder set that cannot be read: refuse to start, or skip them
+    val_share: float = 0.2  # of each class, held out for validation where an image_folder has no val/
+    test_share: float = 0.2  # of each class, held out for test where an image_folder has no train/ either
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,11 @@ EMBEDDED_FILE = Path(__file__).parent / "embedded" / "fashion_mnist_small.npz"
 EMBEDDED_SHA256 = "14579c08ae2a9207733b8604ebcd21dba68665e599e0986ff133fef6be8e8210"
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # package dataset-fashion-mnist
 FASHION_MNIST_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")
+CIFAR_FOLDERS = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}
+CIFAR_FILES = {  # all of which torchvision asks for
+    "cifar10": (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch", "batches.meta"),
+    "cifar100": ("train", "test", "meta"),
+}
 HOLDOUT_SEED = 0
 
 ByteArray = npt.NDArray[np.uint8]
@@ -111,10 +116,27 @@ def content_sha256(arrays: ImageArrays) -> str:
 
 
 def read_fashion_mnist(root: Path | None, num_val: int) -> ImageArrays:
-    """All of Fashion-MNIST's training split, from `root`, Debian's folder or torchvision's download."""
+    """All of Fashion-MNIST's training split, from `root`, else Debian's folder or torchvision's download."""
+    files = locate_fashion_mnist(root)
+    images, labels = (read_idx(file) for file in files)
+    if images.shape != (60_000, 28, 28) or labels.shape != (60_000,):
+        raise UserError(
+            f"data.root: {str(files[0])!r} and its labels must hold 60,000 images of 28x28, "
+            f"got shapes {images.shape} and {labels.shape}"
+        )
+    return _split(images, labels.astype(np.int64), num_val)
+
+
+def locate_fashion_mnist(root: Path | None) -> list[Path]:
+    """Images and labels: in `root` and nowhere else, or in the usual places, downloaded if need be."""
     store = root or cache_folder()
-    folders = [store, store / "FashionMNIST" / "raw", DEBIAN_FASHION_MNIST]
+    folders = [store, store / "FashionMNIST" / "raw", *([] if root else [DEBIAN_FASHION_MNIST])]
     files = find_idx_files(folders)
+    if files is None and root is not None:
+        raise UserError(
+            f"data.root: {str(root)!r} must hold {' and '.join(FASHION_MNIST_FILES)} (or .gz), itself or in "
+            "FashionMNIST/raw; data.root=null looks in the usual places and downloads them"
+        )
     if files is None:
         from torchvision.datasets import FashionMNIST
 
@@ -124,13 +146,15 @@ def read_fashion_mnist(root: Path | None, num_val: int) -> ImageArrays:
         if files is None:
             damaged = str(store / "FashionMNIST")
             raise UserError(f"data.name=fashion_mnist: {damaged!r} is damaged; delete it and start again")
-    images, labels = (read_idx(file) for file in files)
-    if images.shape != (60_000, 28, 28) or labels.shape != (60_000,):
-        raise UserError(
-            f"data.root: {str(files[0])!r} and its labels must hold 60,000 images of 28x28, "
-            f"got shapes {images.shape} and {labels.shape}"
-        )
-    return _split(images, labels.astype(np.int64), num_val)
+    return files
+
+
+def fashion_mnist_sha256(root: Path | None) -> str:
+    """Digest of pixels and labels: other sets, such as MNIST, come in files of the same names and shapes."""
+    digest = hashlib.sha256()
+    for file in locate_fashion_mnist(root):
+        digest.update(read_idx(file).tobytes())
+    return digest.hexdigest()
 
 
 def find_idx_files(folders: list[Path]) -> list[Path] | None:
@@ -161,20 +185,44 @@ def read_idx(path: Path) -> ByteArray:
 
 def read_cifar(name: str, root: Path | None, num_val: int) -> ImageArrays:
     """The training split of CIFAR-10 or CIFAR-100, from `root` or torchvision's download."""
-    from torchvision import datasets
-
-    dataset = {"cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100}[name]
-    store = root or cache_folder()
+    locate_cifar(name, root)
+    dataset, store = _cifar(name), root or cache_folder()
     try:
         split = dataset(store, train=True)
     except RuntimeError:  # "not found or corrupted"
-        _download(dataset, store, f"looked in {store}; data.root names another folder")
-        try:
-            split = dataset(store, train=True)
-        except RuntimeError:
-            folder = str(store / dataset.base_folder)
-            raise UserError(f"data.name={name}: {folder!r} is damaged; delete it and start again") from None
+        folder = store / dataset.base_folder
+        cure = "put a whole one there" if root else "delete the folder and start again"
+        raise UserError(
+            f"data.name={name}: {str(folder)!r} is damaged ({_damage(dataset, folder)}); {cure}"
+        ) from None
     return _split(split.data, np.array(split.targets, dtype=np.int64), num_val)
+
+
+def locate_cifar(name: str, root: Path | None) -> None:
+    """See that all files are there: in `root` and nowhere else, or downloaded if need be."""
+    store, folder = root or cache_folder(), CIFAR_FOLDERS[name]
+    if root is None and not (store / folder).is_dir():
+        _download(_cifar(name), store, f"looked in {store}; data.root names another folder")
+    if lacking := [file for file in CIFAR_FILES[name] if not (store / folder / file).is_file()]:
+        rest = (
+            "data.root=null downloads them"
+            if root is not None
+            else "delete what is left of it and start again"
+        )
+        raise UserError(f"data.name={name}: {str(store / folder)!r} lacks {', '.join(lacking)}; {rest}")
+
+
+def _cifar(name: str) -> Any:
+    from torchvision import datasets
+
+    return {"cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100}[name]
+
+
+def _damage(dataset: Any, folder: Path) -> str:
+    """Which files are not those that were published."""
+    published = [*dataset.train_list, *dataset.test_list, (dataset.meta["filename"], dataset.meta["md5"])]
+    wrong = [file for file, md5 in published if hashlib.md5((folder / file).read_bytes()).hexdigest() != md5]
+    return f"{', '.join(wrong)} differ from what was published" if wrong else "it cannot be loaded"
 
 
 # ---------------------------------------------------------------- downloads

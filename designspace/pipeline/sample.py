@@ -17,11 +17,13 @@ import yaml
 
 from designspace.config import RunConfig, differences
 from designspace.data.catalog import num_classes
+from designspace.data.found import DataFound, data_changes
+from designspace.data.settings import DataSettings
 from designspace.errors import UserError
 from designspace.spaces.load import Space
 from designspace.spaces.sampling import Population, sample
 from designspace.store.paths import SpaceFolder, replacing
-from designspace.store.records import read_models, write_table
+from designspace.store.records import archived_models, read_models, write_table
 from designspace.store.versions import git_commit, versions
 from designspace.training.settings import TrainSettings
 
@@ -38,7 +40,10 @@ PASSING_KEYS = (
     "subsample",
 )  # of one call, not of the population
 TRAINING_SECTIONS = ("budget", "network", "data", "train")  # the same in populations that are compared
-FREE_KEYS = ("data.root", "data.num_workers", "space.name")
+FREE_KEYS = (
+    *("data.root", "data.num_workers", "space.name"),
+    *("data.on_unreadable", "data.val_share", "data.test_share"),  # what they do is in `data_found`
+)
 
 
 def sample_population(config: RunConfig, space: Space) -> Population:
@@ -67,6 +72,9 @@ def write_population(folder: SpaceFolder, settings: dict[str, Any], models: pd.D
         UserError: the folder holds other networks than these.
     """
     known = read_models(folder) if folder.models.exists() else models.iloc[:0]
+    if folder.config.exists() and _replaces_data(folder, read_settings(folder), settings):
+        log.info("%s: its networks, of which none was trained, are sampled anew: other data", folder.label)
+        known = known.iloc[:0]
     common = min(len(known), len(models))
     if list(known["model_id"][:common]) != list(models["model_id"][:common]):
         raise UserError(
@@ -74,18 +82,39 @@ def write_population(folder: SpaceFolder, settings: dict[str, Any], models: pd.D
         )
     if len(models) > len(known):
         write_table(folder.models, models)
-    if len(models) > len(known) or not folder.config.exists():
+    if len(models) > len(known) or not folder.config.exists() or _lacks_data(folder, settings):
         with replacing(folder.config) as temporary:
             text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
             temporary.write_text(text, encoding="utf-8")
 
 
-def resolved_settings(config: RunConfig, space: Space) -> dict[str, Any]:
-    """What config.yaml holds: the resolved configuration and where it was run."""
+def _replaces_data(folder: SpaceFolder, there: dict[str, Any], now: dict[str, Any]) -> bool:
+    """Whether a population that is tied to nothing yet gets other data."""
+    return bool(changed_settings(there, now, ("data",))) and not is_begun(folder)
+
+
+def _lacks_data(folder: SpaceFolder, settings: dict[str, Any]) -> bool:
+    """Whether the population was sampled without a look at its images, or before they were tried."""
+    found = settings.get("data_found")
+    return found is not None and found != read_settings(folder).get("data_found") and not is_begun(folder)
+
+
+def is_begun(folder: SpaceFolder) -> bool:
+    """Whether a model of the population, or of a rerun, was trained, is in work, or was submitted."""
+    reruns = (*folder.repeats().values(), *folder.extended().values())
+    files = (path for place in (folder.records, folder.jobs) if place.is_dir() for path in place.iterdir())
+    return any(not path.name.startswith(".") for path in files) or (
+        bool(archived_models(folder)) or any(map(is_begun, reruns))
+    )
+
+
+def resolved_settings(config: RunConfig, space: Space, found: DataFound | None = None) -> dict[str, Any]:
+    """What config.yaml holds: the resolved configuration, the data that were found, and where it was run."""
     asked = {key: value for key, value in asdict(config).items() if key not in PASSING_KEYS}
     return {
         **asked,
         "space": space.definition,
+        **({} if found is None else {"data_found": found.summary()}),
         "versions": versions(),
         "git_commit": git_commit(),
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -104,10 +133,17 @@ def read_settings(folder: SpaceFolder) -> dict[str, Any]:
 
 
 def check_unchanged(folder: SpaceFolder, settings: dict[str, Any]) -> None:
-    """Refuse to mix populations: raises UserError with the keys in which the folder's settings differ."""
+    """Refuse to mix populations: raises UserError with the keys in which the folder's settings differ.
+
+    Other data are no difference as long as nothing was trained.
+    """
     if not folder.config.exists():
         return
-    if changed := changed_settings(read_settings(folder), settings, POPULATION_SECTIONS):
+    there = read_settings(folder)
+    other = tuple(section for section in POPULATION_SECTIONS if section != "data")
+    if not changed_settings(there, settings, other) and _replaces_data(folder, there, settings):
+        return
+    if changed := changed_settings(there, settings, POPULATION_SECTIONS):
         raise UserError(
             f"{folder.root}: holds a population of other settings: {'; '.join(changed)}; "
             "use those, or another name with study=..."
@@ -119,7 +155,9 @@ def warn_of_other_settings(folder: SpaceFolder, settings: dict[str, Any]) -> Non
     for other in folder.study.spaces():
         if other.root == folder.root or not other.config.exists():
             continue
-        if changed := changed_settings(read_settings(other), settings, TRAINING_SECTIONS):
+        there = read_settings(other)
+        sections = [key for key in TRAINING_SECTIONS if key != "data" or is_begun(other)]
+        if changed := changed_settings(there, settings, sections):
             log.warning(
                 "%s: the errors of %s in study %s cannot be compared with these: %s; to compare, use its "
                 "settings, else another study=...",
@@ -131,11 +169,13 @@ def warn_of_other_settings(folder: SpaceFolder, settings: dict[str, Any]) -> Non
 def changed_settings(there: Mapping[str, Any], now: Mapping[str, Any], sections: Sequence[str]) -> list[str]:
     """The settings that differ, in words, but for those that may; one that came later has its default."""
     old, new = ({key: settings.get(key) for key in sections} for settings in (there, now))
+    defaults = {"train": asdict(TrainSettings()), "data": asdict(DataSettings())}
     for settings in (old, new):
-        settings["train"] = asdict(TrainSettings()) | (settings["train"] or {})
-    data = (new["data"] or {}).get("name")
-    free = FREE_KEYS if data == "image_folder" else (*FREE_KEYS, "data.root")
-    return [f"{k} ({a} there, {b} now)" for k, a, b in differences(old, new) if k not in free]
+        settings |= {key: defaults[key] | (settings[key] or {}) for key in defaults if key in settings}
+    changed = [f"{k} ({a} there, {b} now)" for k, a, b in differences(old, new) if k not in FREE_KEYS]
+    if "data" in sections:
+        changed += data_changes(there.get("data_found"), now.get("data_found"))
+    return changed
 
 
 @contextlib.contextmanager

@@ -12,7 +12,10 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 
 from designspace.config import RunConfig
-from designspace.data.catalog import check_batch
+from designspace.data.catalog import LOOKED_AT_SETS, check_batch
+from designspace.data.found import DataFound, find_data
+from designspace.data.readable import check_images
+from designspace.launch.local import available_cores
 from designspace.pipeline.collect import collect_runs
 from designspace.pipeline.sample import (
     check_unchanged,
@@ -52,10 +55,18 @@ def run(config: RunConfig) -> RunResult:
     """
     space = load_space(config.space.source)
     folder = study_folder(config.output_root, config.study).space(space.name)
-    settings = resolved_settings(config, space)
+    trains = config.stop_after != "sample"  # which needs no images
+    found = find_data(config.data) if trains or config.data.name in LOOKED_AT_SETS else None
+    settings = resolved_settings(config, space, found)
     check_unchanged(folder, settings)
-    if config.stop_after != "sample":  # which needs no images
+    if trains:
         check_batch(config.data, config.train.batch_size)
+        if found is not None:
+            found.info.steps_per_epoch(config.train.batch_size)  # complains of a batch larger than the set
+    if found is not None and trains and not config.plan:
+        found = _checked(config, folder, found)
+        settings = resolved_settings(config, space, found)
+        check_unchanged(folder, settings)
     warn_of_other_settings(folder, settings)
     population = sample_population(config, space)
     models = population.to_frame()
@@ -66,22 +77,38 @@ def run(config: RunConfig) -> RunResult:
         return RunResult(folder, Counter(missing=len(models)), "plan")
     make_writable_folder(folder.records)
     with exclusive(folder):
+        check_unchanged(folder, settings)  # once more: another run may have ended meanwhile
         write_population(folder, settings, models)
         if config.stop_after == "sample":
             return RunResult(folder, Counter(missing=len(models)), "sample")
-        counts = _train(config, space, folder, models)
+        counts = _train(config, space, folder, models, found)
         subsample = models.head(config.subsample)
-        reruns = dict(_run_again(rerun, space, folder, subsample) for rerun in _reruns(config))
+        reruns = dict(_run_again(rerun, space, folder, subsample, found) for rerun in _reruns(config))
     missing = sum(reruns.values(), counts)["missing"]
     left = config.launcher.name == "slurm" and not config.launcher.wait and missing
     return RunResult(folder, counts, "submit" if left else None, reruns)
 
 
+def _checked(config: RunConfig, folder: SpaceFolder, found: DataFound) -> DataFound:
+    """What was found, without images that cannot be read."""
+    return check_images(
+        found,
+        folder.study.images(found.digest),
+        on_unreadable=config.data.on_unreadable,
+        threads=available_cores(),
+    )
+
+
 def _train(
-    config: RunConfig, space: Space, folder: SpaceFolder, models: pd.DataFrame, repeat: int = 0
+    config: RunConfig,
+    space: Space,
+    folder: SpaceFolder,
+    models: pd.DataFrame,
+    found: DataFound | None,
+    repeat: int = 0,
 ) -> Counter[str]:
     """Train and collect; returns the models by status."""
-    train(config, space, folder, models, repeat)
+    train(config, space, folder, models, repeat, found)
     runs = collect_runs(folder)
     return Counter(runs["status"][runs["model_id"].isin(models["model_id"])])
 
@@ -103,11 +130,11 @@ def _reruns(config: RunConfig) -> Iterator[_Rerun]:
 
 
 def _run_again(
-    rerun: _Rerun, space: Space, parent: SpaceFolder, models: pd.DataFrame
+    rerun: _Rerun, space: Space, parent: SpaceFolder, models: pd.DataFrame, found: DataFound | None
 ) -> tuple[SpaceFolder, Counter[str]]:
     folder = parent.again(rerun.name)
-    settings = resolved_settings(rerun.config, space) | {"repeat": rerun.repeat}
+    settings = resolved_settings(rerun.config, space, found) | {"repeat": rerun.repeat}
     check_unchanged(folder, settings)
     make_writable_folder(folder.records)
     write_population(folder, settings, models)
-    return folder, _train(rerun.config, space, folder, models, rerun.repeat)
+    return folder, _train(rerun.config, space, folder, models, found, rerun.repeat)

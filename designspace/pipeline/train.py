@@ -12,6 +12,7 @@ import pandas as pd
 
 from designspace.config import RunConfig
 from designspace.data.catalog import data_info
+from designspace.data.found import DataFound
 from designspace.errors import UserError
 from designspace.launch.local import visible_gpus
 from designspace.launch.pool import Pool
@@ -43,9 +44,16 @@ TIMED_TO_CHOOSE = 2  # for settings that are `auto`
 
 
 def train(
-    config: RunConfig, space: Space, folder: SpaceFolder, models: pd.DataFrame, repeat: int = 0
+    config: RunConfig,
+    space: Space,
+    folder: SpaceFolder,
+    models: pd.DataFrame,
+    repeat: int = 0,
+    found: DataFound | None = None,
 ) -> None:
     """Train every model that has no final record, on the configured workers; `repeat` decides the seeds.
+
+    `found` says which images there were when the run began; workers refuse others.
 
     Raises:
         UserError: the run would take more than `limits` allow, or cannot be submitted.
@@ -55,7 +63,7 @@ def train(
     queue = _pending(config, space, folder, models, repeat)
     if not queue:
         return
-    job = _job(config, folder, queue)
+    job = replace(_job(config, folder, queue), found=found and replace(found, listing=None))
     try:
         if config.launcher.name == "slurm":
             plan = _plan_first(config, job, queue)

@@ -8,6 +8,7 @@
 <output_root>/<study>/analysis/                     tables and figures
                      /refinements/<name>.yaml       record of a step from one space to the next
                      /auto_<settings>.json          what was chosen where a setting is `auto`
+                     /images_<digest>.json          images that cannot be read or are held out
 <output_root>/regimes/                              several studies side by side
 """
 
@@ -27,6 +28,7 @@ from designspace.errors import UserError
 
 NOT_SPACES = ANALYSIS, REFINEMENTS = ("analysis", "refinements")  # other folders of a study
 REGIMES = "regimes"  # folder beside the studies
+DIGEST_DIGITS = 16  # of a digest in a file name
 LEFTOVER_SECONDS = 24 * 3600
 NO_HARD_LINKS = (errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # what file systems say
 
@@ -134,6 +136,10 @@ class StudyFolder:
     def choice(self, settings: Sequence[str]) -> Path:
         """What was chosen for settings that are `auto`."""
         return self.root / f"auto_{'_and_'.join(settings)}.json"
+
+    def images(self, digest: str) -> Path:
+        """What was seen when the images of that content were read for the first time."""
+        return self.root / f"images_{digest[:DIGEST_DIGITS]}.json"
 
     def space(self, name: str) -> SpaceFolder:
         return SpaceFolder(self.root / name)

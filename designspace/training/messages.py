@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from designspace.data.found import DataFound
 from designspace.data.settings import DataSettings
 from designspace.networks.architecture import Architecture
 from designspace.spaces.sampling import NetworkSettings
@@ -28,6 +29,7 @@ class Job:
     checkpoint_minutes: float = 0.0
     samples: tuple[Architecture, ...] = ()  # networks of the population, to time what is `auto`
     choice: Path | None = None  # where that is written down; None: nowhere
+    found: DataFound | None = None  # what the images were when the run began, without their listing
 
 
 @dataclass(frozen=True)

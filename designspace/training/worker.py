@@ -55,7 +55,9 @@ class Worker:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         if self._device.type == "cuda":
             _set_up_gpu(job.train)
-        self._data = data or load_data(job.data, resolution=job.resolution, device=self._device)
+        self._data = data or load_data(
+            job.data, resolution=job.resolution, device=self._device, found=job.found
+        )
         self._data.steps_per_epoch(job.train.batch_size)  # complains of a batch larger than the data set
         self._settings = self._settled()
 

@@ -55,8 +55,8 @@ def test_configuration_files(name: str) -> None:
     )
     assert isinstance(settings, DataSettings)
     assert settings.name == name
-    if settings.name in ("image_folder", "imagenet"):
-        with pytest.raises(UserError, match="needs the folder"):
+    if settings.name in ("image_folder", "imagenet", "npz"):
+        with pytest.raises(UserError, match="needs the f"):
             data_info(settings)
     else:
         assert data_info(settings) == data_info(DataSettings(name))
@@ -101,8 +101,11 @@ def test_settings_that_cannot_be_used(settings: DataSettings, parts: list[str]) 
     assert [part for part in parts if part not in message] == []
 
 
-@pytest.mark.parametrize("split", ["train", "val"])
-def test_folder_without_a_split(folder_settings: DataSettings, image_folder: Path, split: str) -> None:
+@pytest.mark.parametrize(("name", "split"), [("image_folder", "train"), ("imagenet", "val")])
+def test_folder_without_a_split(
+    folder_settings: DataSettings, image_folder: Path, name: str, split: str
+) -> None:
+    folder_settings.name = name
     shutil.rmtree(image_folder / split)
     assert str(image_folder / split) in messages(folder_settings)
 

@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 
 from designspace.data import sources
+from designspace.data.found import find_data
+from designspace.data.loading import load_data
+from designspace.data.settings import DataSettings
 from designspace.data.sources import hold_out, read_cifar, read_embedded, read_fashion_mnist, read_idx
 from designspace.errors import UserError
 
@@ -148,33 +151,75 @@ def refuse(*arguments: object, **options: object) -> None:
     raise RuntimeError("Dataset not found or corrupted.")
 
 
-@pytest.mark.parametrize("root", [None, "store"])
-def test_fashion_mnist_that_is_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root) -> None:
+def test_fashion_mnist_that_is_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(sources, "DEBIAN_FASHION_MNIST", tmp_path / "debian")
     monkeypatch.setattr("torchvision.datasets.FashionMNIST", refuse)
     refuse.__name__ = "FashionMNIST"
-    message = error_of(read_fashion_mnist, root and tmp_path / root, 10_000)
-    for part in ("debian", root or "cache", "apt-get install dataset-fashion-mnist", "no route to host"):
+    message = error_of(read_fashion_mnist, None, 10_000)
+    for part in ("debian", "cache", "apt-get install dataset-fashion-mnist", "no route to host"):
         assert part in message
 
 
-def test_cifar_that_is_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["fashion_mnist", "cifar10", "cifar100"])
+def test_a_root_without_the_set_is_not_ignored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Neither another copy nor a download takes its place."""
     monkeypatch.setattr("torchvision.datasets.CIFAR10", refuse)
-    assert str(tmp_path) in error_of(read_cifar, "cifar10", tmp_path, 5_000)
-    assert list(tmp_path.iterdir()) == []  # nothing half downloaded stays
+    monkeypatch.setattr("torchvision.datasets.CIFAR100", refuse)
+    for function in (find_data, lambda settings: load_data(settings, resolution=32)):
+        message = error_of(function, DataSettings(name, root=str(tmp_path)))
+        assert str(tmp_path) in message
+        files = sources.CIFAR_FILES.get(name, sources.FASHION_MNIST_FILES)
+        assert all(file in message for file in files)
+        assert "data.root=null" in message
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_root_that_lacks_one_file_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / sources.CIFAR_FOLDERS["cifar10"]
+    folder.mkdir()
+    for file in sources.CIFAR_FILES["cifar10"]:
+        (folder / file).write_bytes(b"")
+    message = error_of(read_cifar, "cifar10", tmp_path, 5_000)
+    assert f"{str(folder)!r} is damaged (data_batch_1, data_batch_2" in message
+    (folder / "data_batch_3").unlink()
+    assert f"{str(folder)!r} lacks data_batch_3;" in error_of(read_cifar, "cifar10", tmp_path, 5_000)
+
+
+def test_cifar_that_is_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("torchvision.datasets.CIFAR10", refuse)
+    assert str(tmp_path) in error_of(read_cifar, "cifar10", None, 5_000)
+    assert list((tmp_path / "designspace").iterdir()) == []  # nothing half downloaded stays
+
+
+@needs_debian
+def test_other_images_in_files_of_the_same_names_have_another_digest(tmp_path: Path) -> None:
+    images, labels = published()
+    for name, values in zip(sources.FASHION_MNIST_FILES, (images, labels), strict=True):
+        write_idx(tmp_path / name, values)
+    settings = DataSettings("fashion_mnist", root=str(tmp_path))
+    found = find_data(settings)
+    assert found.digest == find_data(DataSettings("fashion_mnist", root=str(DEBIAN))).digest
+    write_idx(tmp_path / sources.FASHION_MNIST_FILES[0], 255 - images)
+    assert find_data(settings).digest != found.digest
 
 
 class Cifar:
     """Stands for torchvision's class: finds its folder, or makes it when told to download."""
 
     base_folder = "cifar-10-batches-py"
+    train_list, test_list, meta = (("data_batch_1", "0"),), (), {"filename": "batches.meta", "md5": "0"}
     works = True
 
     def __init__(self, root: str | Path, train: bool, download: bool = False) -> None:
         folder = Path(root) / self.base_folder
         if download:
             folder.mkdir()
+            for file in sources.CIFAR_FILES["cifar10"]:
+                (folder / file).touch()
         if not folder.is_dir() or not (self.works or download):
             raise RuntimeError("Dataset not found or corrupted.")
         assert train
@@ -183,11 +228,13 @@ class Cifar:
 
 
 def test_cifar_is_downloaded_once_and_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr("torchvision.datasets.CIFAR10", Cifar)
     for _ in range(2):
-        data = read_cifar("cifar10", tmp_path, 10)
-        assert [path.name for path in tmp_path.iterdir()] == [Cifar.base_folder]
+        data = read_cifar("cifar10", None, 10)
+        assert [path.name for path in (tmp_path / "designspace").iterdir()] == [Cifar.base_folder]
         assert np.bincount(data.val_labels).tolist() == [1] * 10
         assert np.array_equal(data.train_images[:, 0, 0, 0] % 10, data.train_labels)
     monkeypatch.setattr(Cifar, "works", False)
-    assert "delete it" in error_of(read_cifar, "cifar10", tmp_path, 10)
+    message = error_of(read_cifar, "cifar10", None, 10)
+    assert "(data_batch_1, batches.meta differ from what was published); delete the folder" in message
