@@ -20,7 +20,10 @@ from designspace.data.reading import IMAGE_SUFFIXES
 from designspace.data.settings import DataInfo
 from designspace.errors import UserError
 
-EXPECTED = "expected <root>/train/<class>/* and <root>/val/<class>/*"
+EXPECTED = (
+    "expected <root>/train/<class>/* and <root>/val/<class>/*, "
+    "or, for data=image_folder, <root>/<class>/* alone"
+)
 SYSTEM_NAMES = ("__macosx", "@eadir", "thumbs.db", "desktop.ini")  # in lower case
 SPLIT_LIKE = ("training", "valid", "validation", "dev", "testing")  # never meant as classes
 

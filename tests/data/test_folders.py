@@ -31,6 +31,13 @@ def test_links_that_lead_upwards_add_no_images(
     assert list_images(folder_settings) == before
 
 
+def test_a_link_to_itself_is_named(folder_settings: DataSettings, image_folder: Path) -> None:
+    (image_folder / "train" / "a" / "self").symlink_to("self")
+    message = refusal(folder_settings)
+    assert "data.root: '" in message
+    assert "cannot be read (Too many levels of symbolic links)" in message
+
+
 def test_a_folder_with_two_names_counts_once(folder_settings: DataSettings, image_folder: Path) -> None:
     (image_folder / "train" / "c" / "same").symlink_to("more")
     (image_folder / "train" / "c" / "more" / "again").symlink_to("../more")

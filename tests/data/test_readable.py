@@ -51,6 +51,15 @@ def test_all_images_are_tried_once(folder_settings: DataSettings, verdict: Path,
     assert len(tried) == 30
 
 
+def test_a_long_look_says_what_it_does(
+    folder_settings: DataSettings, verdict: Path, monkeypatch: pytest.MonkeyPatch, caplog
+) -> None:
+    monkeypatch.setattr(readable, "QUIET_SECONDS", -1.0)
+    with caplog.at_level("INFO"):
+        checked(folder_settings, verdict)
+    assert "data.root: checking, once, that all images can be read: 1 of 30" in caplog.text
+
+
 def test_other_content_is_tried_again(
     folder_settings: DataSettings, image_folder: Path, verdict: Path, tried: list[str]
 ) -> None:
