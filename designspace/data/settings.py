@@ -14,7 +14,7 @@ class DataSettings:
     """The configuration group `data`; `catalog.check_settings` says which values are allowed."""
 
     name: str = "fashion_mnist_small"  # set by data=...
-    root: str | None = None  # folder of the data set; null: where it is usually found
+    root: str | None = None  # folder of the data set, or file of npz; null: where it is usually found
     val_images: int | None = None  # images held out of the training split; null: the data set's own number
     flip: bool = True  # train on random horizontal flips
     crop_padding: int = 0  # pixels of zeros around a training image before a random crop; in-memory sets
