@@ -1,7 +1,5 @@
 """Batches of the sets that fit in memory."""
 
-import time
-
 import pytest
 import torch
 from torch import Tensor
@@ -160,15 +158,3 @@ def test_resolution() -> None:
 def test_epoch_generators_do_not_repeat() -> None:
     first = {epoch_generator(seed, epoch).initial_seed() for seed in range(50) for epoch in range(50)}
     assert len(first) == 2500
-
-
-def test_batches_cost_little(small: InMemoryImages) -> None:
-    """A step of a 1 MF network takes about 40 ms on one thread; a batch took 0.3 ms, and may take 2."""
-    threads, seconds = torch.get_num_threads(), []
-    torch.set_num_threads(1)
-    for i in range(3):
-        start = time.perf_counter()
-        steps = len(epoch(small, epoch=i))
-        seconds.append(time.perf_counter() - start)
-    torch.set_num_threads(threads)
-    assert min(seconds) / steps < 2e-3
