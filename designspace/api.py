@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from designspace.analysis.results import StudyRuns
@@ -114,9 +113,7 @@ def what_if(study: StudyAnalysis, space: str, restrict: Mapping[str, Any], *, se
     base = load_space(space)
     restrictions = refine_space(base, restrict, base.name).restrictions
     runs = _named("space", base.name, {found.name: found.runs for found in study.spaces})
-    return answer(
-        runs, [r for r in restrictions if r not in base.restrictions], rng=np.random.default_rng(seed)
-    )
+    return answer(runs, [r for r in restrictions if r not in base.restrictions], seed=seed)
 
 
 def _named(kind: str, name: str, known: Mapping[str, Any]) -> Any:

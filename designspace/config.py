@@ -18,7 +18,6 @@ from designspace.spaces.sampling import BudgetSettings, NetworkSettings
 from designspace.training.settings import TrainSettings
 
 STOPS = ("sample",)  # stages to stop after
-MAX_DRAWS = 1_000_000  # of a bootstrap, which all are in memory
 
 
 @dataclass
@@ -88,15 +87,12 @@ class AnalyzeConfig:
     study: str | None = None  # a folder below output_root; null: the one that changed last
     output_root: str = "results"  # the folder that holds the studies
     seed: int = 0  # of the bootstrap
-    draws: int = 10_000  # of the bootstrap of the best models' parameters
     regimes: list[str] = field(default_factory=list)  # studies whose best parameters are put side by side
 
     def validate(self) -> None:
         """Raises UserError where a value cannot be."""
         if self.seed < 0:
             raise UserError(f"seed={self.seed}: must be at least 0")
-        if not 1 <= self.draws <= MAX_DRAWS:
-            raise UserError(f"draws={self.draws}: must be 1 to {MAX_DRAWS}")
         if len(set(self.regimes)) < len(self.regimes):
             raise UserError(f"regimes=[{','.join(self.regimes)}]: a study is named twice")
 

@@ -9,7 +9,6 @@ others; means and quantiles are of the models that are done. Models not run yet 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
@@ -19,19 +18,33 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from designspace.analysis.bootstrap import named_rng
-from designspace.analysis.edf import dkw_half_width
-from designspace.analysis.holm import holm
 from designspace.analysis.results import Counts, count_statuses, finished_errors, outcomes
 from designspace.analysis.sample_size import beating
-from designspace.analysis.summary import NAN, RESAMPLED_VALUES, Interval
+from designspace.analysis.statistics import (
+    ALPHA,
+    BETTER,
+    CONFIDENCE,
+    FEWEST,
+    NAN,
+    NONE,
+    QUANTILE_RESAMPLES,
+    RESAMPLED_VALUES,
+    TAILS,
+    TOO_FEW,
+    UNDECIDED,
+    WORSE,
+    Estimate,
+    Interval,
+    correction_words,
+    dkw_half_width,
+    holm,
+    mean_interval,
+    named_rng,
+    p_words,
+)
 from designspace.networks.architecture import FloatArray
 
-CONFIDENCE = 0.95
-ALPHA = 0.05
-RESAMPLES = 1_999
 QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75)
-FEWEST = 5  # models of each space, below which nothing is concluded
 
 COLUMNS = (
     *("first", "second", "n_first", "n_second", "without_error_first", "without_error_second"),
@@ -40,14 +53,6 @@ COLUMNS = (
     *("p_beats", "p_beats_low", "p_beats_high", "ks", "ks_p", "ks_p_holm"),
     *("mann_whitney_p", "mann_whitney_p_holm", "verdict", "sentence"),
 )
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A statistic of the first space minus that of the second, in points of top-1 error."""
-
-    value: float
-    interval: Interval  # 95 percent, BCa bootstrap of both populations
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +76,8 @@ class Comparison:
     second: str
     counts_first: Counts
     counts_second: Counts
-    mean: Difference
-    quantiles: dict[float, Difference]  # by the share below
+    mean: Estimate  # points of top-1 error
+    quantiles: dict[float, Estimate]  # by the share below
     beats: float  # probability that a random model of the first has the lower error; ties count half
     beats_interval: Interval  # 95 percent
     ks: float  # Kolmogorov-Smirnov distance
@@ -85,47 +90,60 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """`first` or `second`: the better one, where mean and ranks both say so; else `undecided`."""
+        """BETTER or WORSE, of the first: where mean and ranks both say so; else UNDECIDED or TOO_FEW."""
         if min(self.counts_first.done, self.counts_second.done) < FEWEST:
-            return "undecided"
+            return TOO_FEW
         if not self.mann_whitney_p_holm < ALPHA:
-            return "undecided"
+            return UNDECIDED
         if self.mean.interval.high < 0 and self.beats > 0.5:
-            return "first"
+            return BETTER
         if self.mean.interval.low > 0 and self.beats < 0.5:
-            return "second"
-        return "undecided"
+            return WORSE
+        return UNDECIDED
+
+    @property
+    def decided(self) -> bool:
+        """Whether one of the two is shown to be better."""
+        return self.verdict in (BETTER, WORSE)
+
+    @property
+    def effective_n(self) -> float:
+        """Two groups of this size each would be as informative: the harmonic mean of both numbers."""
+        n, m = self.counts_first.n, self.counts_second.n
+        return 2 / (1 / n + 1 / m) if min(n, m) else 0.0
 
     @property
     def sentence(self) -> str:
         """The result in words that can be quoted, no stronger than the numbers."""
-        a, b = self.first, self.second
-        if min(self.counts_first.done, self.counts_second.done) < FEWEST:
+        return self.in_words(self.first, self.second)
+
+    def in_words(self, a: str, b: str) -> str:
+        """`sentence` with other names; a plural one ends with "models"."""
+        if self.verdict == TOO_FEW:
             return (
-                f"{a} and {b} cannot be compared: {self.counts_first.done} and "
-                f"{self.counts_second.done} of their models have an error."
+                f"{a} and {b} cannot be compared: {self.counts_first.done} and {self.counts_second.done} of "
+                f"their models have an error, {FEWEST} of each are needed."
             )
-        if self.verdict == "second":
-            return self.swapped().sentence
+        if self.verdict == WORSE:
+            return self.swapped().in_words(b, a)
         chance = f"{self.beats:.2f} ({self.beats_interval.low:.2f} to {self.beats_interval.high:.2f})"
         low, high = self.mean.interval.low, self.mean.interval.high
-        tested = f"{_p(self.mann_whitney_p_holm)}, Mann-Whitney"
-        if self.pairs > 1:
-            tested += f" with Holm's correction for {self.pairs} pairs"
-        if self.verdict == "first":
+        tested = f"{p_words(self.mann_whitney_p_holm)}, Mann-Whitney, {correction_words(self.pairs)}"
+        if self.verdict == BETTER:
+            are, its = ("are", "their") if a.endswith("models") else ("is", "its")
             return (
-                f"{a} is better than {b}: its mean error is {-self.mean.value:.2f} points lower "
+                f"{a} {are} better than {b}: {its} mean error is {-self.mean.value:.2f} points lower "
                 f"(95 % interval {-high:.2f} to {-low:.2f}), and a random model of {a} beats one of {b} with "
                 f"probability {chance}; {tested}{self._without_error()}."
             )
         hints = low > 0 or high < 0 or self.mann_whitney_p < ALPHA
         start = (
-            "It is not settled whether {a} and {b} differ"
+            f"It is not settled whether {a} and {b} differ"
             if hints
-            else "No difference of {a} and {b} is shown"
+            else f"No difference of {a} and {b} is shown"
         )
         return (
-            f"{start.format(a=a, b=b)}: the mean errors differ by {self.mean.value:+.2f} points "
+            f"{start}: the mean errors differ by {self.mean.value:+.2f} points "
             f"(95 % interval {low:+.2f} to {high:+.2f}), and a random model of {a} beats one of {b} with "
             f"probability {chance}; {tested}{self._without_error()}."
         )
@@ -144,8 +162,8 @@ class Comparison:
             second=self.first,
             counts_first=self.counts_second,
             counts_second=self.counts_first,
-            mean=_swapped(self.mean),
-            quantiles={q: _swapped(d) for q, d in self.quantiles.items()},
+            mean=-self.mean,
+            quantiles={q: -d for q, d in self.quantiles.items()},
             beats=1 - self.beats,
             beats_interval=Interval(1 - self.beats_interval.high, 1 - self.beats_interval.low),
             edf=replace(self.edf, difference=-self.edf.difference),
@@ -154,10 +172,8 @@ class Comparison:
 
 def compare_all(populations: Mapping[str, pd.DataFrame], *, seed: int = 0) -> tuple[Comparison, ...]:
     """Every pair of spaces (runs by name), with p values corrected by Holm's method over the pairs."""
-    found = [
-        compare(a, b, populations[a], populations[b], rng=named_rng(seed, f"{a}|{b}"))
-        for a, b in combinations(populations, 2)
-    ]
+    sides = [_side(name, runs, seed, QUANTILE_RESAMPLES) for name, runs in populations.items()]
+    found = [_compare(a, b) for a, b in combinations(sides, 2)]
     ks = holm(np.array([c.ks_p for c in found]))
     ranks = holm(np.array([c.mann_whitney_p for c in found]))
     return tuple(
@@ -179,79 +195,89 @@ def compare(
     runs_first: pd.DataFrame,
     runs_second: pd.DataFrame,
     *,
-    rng: np.random.Generator,
-    resamples: int = RESAMPLES,
+    seed: int = 0,
+    resamples: int = QUANTILE_RESAMPLES,
 ) -> Comparison:
-    """Compare two spaces by their runs (see `runs.REQUIRED`); alone, the p values need no correction."""
-    a, b = finished_errors(runs_first), finished_errors(runs_second)
-    x, y = (values[~np.isnan(values)] for values in map(outcomes, (runs_first, runs_second)))
-    mean, *quantiles = _differences(a, b, rng, resamples)
+    """Compare two spaces by their runs (see `results.REQUIRED`); alone, the p values need no correction.
+
+    The same populations give the same numbers from either side, in `analyze` and in `refine`. `seed` and
+    `resamples` are those of the intervals of quantiles.
+    """
+    return _compare(_side(first, runs_first, seed, resamples), _side(second, runs_second, seed, resamples))
+
+
+@dataclass(frozen=True, eq=False)
+class _Side:
+    """What a comparison needs of one population."""
+
+    name: str
+    counts: Counts
+    errors: FloatArray  # [n_done]
+    ranked: FloatArray  # [n] of all models with a verdict, 100 percent where they have no error
+    resampled: FloatArray  # [quantiles, resamples]; empty below two errors
+
+
+def _side(name: str, runs: pd.DataFrame, seed: int, resamples: int) -> _Side:
+    errors, ranked, rng = finished_errors(runs), outcomes(runs), named_rng(seed, name)
+    drawn = [np.zeros((len(QUANTILES), 0))]
+    at_once = 1 + RESAMPLED_VALUES // max(1, len(errors))
+    for start in range(0, resamples if len(errors) > 1 else 0, at_once):
+        rows = rng.integers(len(errors), size=(min(at_once, resamples - start), len(errors)))
+        drawn.append(_quantiles(errors[rows]))
+    return _Side(name, count_statuses(runs), errors, ranked[~np.isnan(ranked)], np.concatenate(drawn, axis=1))
+
+
+def _compare(first: _Side, second: _Side) -> Comparison:
+    x, y = first.ranked, second.ranked
+    mean, quantiles = _differences(first, second)
     beats, interval, ks, ks_p, rank_p = NAN, Interval(NAN, NAN), NAN, NAN, NAN
     if min(len(x), len(y)):
-        beats, _, interval = beating(x, y, CONFIDENCE)
+        beats, _, interval = beating(x, y)
         ks, ks_p = (float(value) for value in stats.ks_2samp(x, y))
         rank_p = float(stats.mannwhitneyu(x, y).pvalue)
     return Comparison(
-        first=first,
-        second=second,
-        counts_first=count_statuses(runs_first),
-        counts_second=count_statuses(runs_second),
+        first=first.name,
+        second=second.name,
+        counts_first=first.counts,
+        counts_second=second.counts,
         mean=mean,
-        quantiles=dict(zip(QUANTILES, quantiles, strict=True)),
+        quantiles=quantiles,
         beats=beats,
         beats_interval=interval,
         ks=ks,
         ks_p=ks_p,
         mann_whitney_p=rank_p,
-        edf=_edf_difference(a, b, len(x), len(y)),
+        edf=_edf_difference(first.errors, second.errors, len(x), len(y)),
         ks_p_holm=ks_p,
         mann_whitney_p_holm=rank_p,
     )
 
 
-def _differences(a: FloatArray, b: FloatArray, rng: np.random.Generator, resamples: int) -> list[Difference]:
-    """Of the means and all quantiles, from the same resamples; no interval below two models of each."""
+def _differences(first: _Side, second: _Side) -> tuple[Estimate, dict[float, Estimate]]:
+    """Of the means, and of all quantiles; no interval below two models of each."""
+    a, b = first.errors, second.errors
     if min(len(a), len(b)) == 0:
-        return [Difference(NAN, Interval(NAN, NAN))] * (1 + len(QUANTILES))
-    values = _statistics(a, b)
+        return NONE, dict.fromkeys(QUANTILES, NONE)
+    values = _quantiles(a) - _quantiles(b)
     if min(len(a), len(b)) < 2:
-        return [Difference(float(value), Interval(NAN, NAN)) for value in values]
-    if np.ptp(a) == np.ptp(b) == 0:
-        return [Difference(float(value), Interval(float(value), float(value))) for value in values]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # SciPy warns and returns NaN where BCa is undefined
-        result = stats.bootstrap(
-            (a, b),
-            _statistics,
-            n_resamples=resamples,
-            batch=1 + RESAMPLED_VALUES // max(len(a), len(b)),
-            confidence_level=CONFIDENCE,
-            method="BCa",
-            rng=rng,
-        )
-    tails = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
-    plain = np.quantile(result.bootstrap_distribution, tails, axis=-1)
-    ends = np.array(result.confidence_interval)
-    low, high = np.where(np.isfinite(ends).all(axis=0), ends, plain)
-    return [
-        Difference(float(v), Interval(float(x), float(y))) for v, x, y in zip(values, low, high, strict=True)
-    ]
+        ends = np.full((2, len(QUANTILES)), NAN)
+    else:
+        ends = np.quantile(first.resampled - second.resampled, TAILS, axis=-1)
+    quantiles = {
+        q: Estimate(float(value), Interval(float(low), float(high), "percentile"))
+        for q, value, low, high in zip(QUANTILES, values, *ends, strict=True)
+    }
+    return Estimate(float(a.mean() - b.mean()), mean_interval(a, b)), quantiles
 
 
-def _statistics(a: FloatArray, b: FloatArray, axis: int = -1) -> Any:
-    """Differences of mean and quantiles, [1 + quantiles, ...]."""
-    return _location(a, axis) - _location(b, axis)
-
-
-def _location(values: FloatArray, axis: int) -> FloatArray:
-    """Mean and quantiles (linear between order statistics), [1 + quantiles, ...]."""
-    ordered = np.sort(np.moveaxis(values, axis, -1))  # once: np.quantile takes several times as long
+def _quantiles(values: FloatArray) -> FloatArray:
+    """Linear between order statistics, [quantiles, ...] of values [..., n]."""
+    ordered = np.sort(values, axis=-1)  # once: np.quantile takes several times as long
     place = np.array(QUANTILES) * (ordered.shape[-1] - 1)
     below = place.astype(np.int64)
     above = np.minimum(below + 1, ordered.shape[-1] - 1)
     part = place - below
-    quantiles = (1 - part) * ordered[..., below] + part * ordered[..., above]
-    return np.concatenate([ordered.mean(axis=-1)[None], np.moveaxis(quantiles, -1, 0)])
+    return np.asarray(np.moveaxis((1 - part) * ordered[..., below] + part * ordered[..., above], -1, 0))
 
 
 def _edf_difference(a: FloatArray, b: FloatArray, n: int, m: int) -> EdfDifference:
@@ -262,15 +288,6 @@ def _edf_difference(a: FloatArray, b: FloatArray, n: int, m: int) -> EdfDifferen
     half = dkw_half_width(n, confidence) + dkw_half_width(m, confidence)
     difference = share[0] - share[1] if n and m else np.full(len(steps), np.nan)
     return EdfDifference(steps, difference, half)
-
-
-def _swapped(difference: Difference) -> Difference:
-    interval = difference.interval
-    return Difference(-difference.value, Interval(-interval.high, -interval.low))
-
-
-def _p(value: float) -> str:
-    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}" if value < 0.1 else f"p = {value:.2f}"
 
 
 def comparison_table(comparisons: Sequence[Comparison]) -> pd.DataFrame:
@@ -292,7 +309,7 @@ def comparison_table(comparisons: Sequence[Comparison]) -> pd.DataFrame:
             "ks_p_holm": c.ks_p_holm,
             "mann_whitney_p": c.mann_whitney_p,
             "mann_whitney_p_holm": c.mann_whitney_p_holm,
-            "verdict": {"first": c.first, "second": c.second}.get(c.verdict, c.verdict),
+            "verdict": c.verdict,
             "sentence": c.sentence,
         }
         for name, d in [("mean", c.mean), *((f"q{round(100 * q):02d}", d) for q, d in c.quantiles.items())]:

@@ -20,8 +20,9 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from designspace.analysis.bootstrap import named_rng
-from designspace.analysis.estimates import (
+from designspace.analysis.parameters import COSTS
+from designspace.analysis.ranking import ranked
+from designspace.analysis.statistics import (
     CONFIDENCE,
     RESAMPLES,
     Estimate,
@@ -29,11 +30,10 @@ from designspace.analysis.estimates import (
     estimate,
     estimate_columns,
     in_words,
+    named_rng,
     ratio,
     resampled_counts,
 )
-from designspace.analysis.parameters import COSTS
-from designspace.analysis.ranking import ranked
 from designspace.networks.architecture import FloatArray
 
 TIMES = ("train_seconds_per_image", "inference_seconds")

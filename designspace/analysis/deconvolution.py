@@ -21,8 +21,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import optimize
 
-from designspace.analysis.estimates import FEWEST, NONE, TAILS, Estimate
-from designspace.analysis.summary import Interval
+from designspace.analysis.statistics import FEWEST, NONE, TAILS, Estimate, Interval
 from designspace.networks.architecture import FloatArray
 
 _KNOTS = (0.05, 0.25, 0.5, 0.75, 0.95)  # quantiles of the errors, where the log density may bend

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from designspace.analysis.results import Counts
+from designspace.analysis.statistics import dkw_half_width, wilson
 from designspace.networks.architecture import FloatArray, IntArray
 
 BandMethod = Literal["dkw", "bootstrap", "wilson"]
@@ -106,15 +107,6 @@ def error_window(
     return ErrorWindow(max(0.0, low - pad), high + pad, int((errors > high + pad).sum()), closer)
 
 
-def dkw_half_width(n: int, confidence: float = 0.95) -> float:
-    """Half-width of the Dvoretzky-Kiefer-Wolfowitz band, sqrt(ln(2 / (1 - confidence)) / (2 n)).
-
-    Simultaneous: with at least this probability, the population's whole F lies within the band, for any n
-    and any distribution (Massart 1990 gave the constant). Infinite without models.
-    """
-    return float(np.sqrt(np.log(2 / (1 - confidence)) / (2 * n))) if n else float("inf")
-
-
 def error_distribution(errors: FloatArray, counts: Counts, *, confidence: float = 0.95) -> ErrorDistribution:
     """EDF with its bands of the errors [n_done] of the models that are done."""
     assert len(errors) == counts.done
@@ -150,10 +142,7 @@ def band(reached: IntArray, n: int, method: BandMethod, *, confidence: float = 0
     if method == "bootstrap":
         lower, upper = (stats.binom.ppf(level, n, shares) / n for level in (tail, 1 - tail))
         return Band(method, np.asarray(lower), np.asarray(upper))
-    z2 = float(stats.norm.isf(tail)) ** 2
-    center = (shares + z2 / (2 * n)) / (1 + z2 / n)
-    reach = np.sqrt(z2 * (shares * (1 - shares) / n + z2 / (4 * n * n))) / (1 + z2 / n)
-    return Band(method, np.clip(center - reach, 0, 1), np.clip(center + reach, 0, 1))
+    return Band(method, *wilson(shares, n, confidence=confidence))
 
 
 def _share(reached: IntArray, n: int) -> FloatArray:

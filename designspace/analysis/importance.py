@@ -22,10 +22,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from designspace.analysis.holm import holm
 from designspace.analysis.parameters import COSTS
 from designspace.analysis.results import outcomes
-from designspace.analysis.summary import NAN
+from designspace.analysis.statistics import NAN, holm
 from designspace.networks.architecture import FloatArray, IntArray
 
 GROUPS = 6  # at most

@@ -18,21 +18,22 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from designspace.analysis.bootstrap import named_rng
 from designspace.analysis.deconvolution import deconvolve, true_error
-from designspace.analysis.estimates import (
+from designspace.analysis.results import Counts, count_statuses, finished_errors
+from designspace.analysis.statistics import (
     FEWEST,
+    NAN,
     NONE,
     RESAMPLES,
     TAILS,
     Estimate,
+    Interval,
     draw_key,
     estimate_columns,
     in_words,
+    named_rng,
     resampled_counts,
 )
-from designspace.analysis.results import Counts, count_statuses, finished_errors
-from designspace.analysis.summary import NAN, Interval
 from designspace.networks.architecture import FloatArray
 
 ALL = "all"  # the name of all spaces together
@@ -379,8 +380,8 @@ def _statements(space: SpaceNoise) -> tuple[str, ...]:
         )
         sentences.append(
             f"{space.name}: noise is {in_words(space.population_noise, 100, 0)} % of the variance among the "
-            f"errors of all {len(space.errors)} models. The middle half of them spans {observed:.2f} points "
-            f"as observed, {corrected:.2f} corrected for noise."
+            f"errors of all {len(space.errors)} models. The middle half of the observed errors spans "
+            f"{observed:.2f} points, that of the errors without noise is estimated to span {corrected:.2f}."
         )
     if space.best is not None and not math.isnan(space.best.expected.value):
         sentences.append(

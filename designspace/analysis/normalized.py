@@ -24,7 +24,7 @@ import pandas as pd
 from scipy import stats
 
 from designspace.analysis.results import Counts, count_statuses
-from designspace.analysis.summary import NAN, Interval
+from designspace.analysis.statistics import NAN, Estimate, Interval
 from designspace.networks.architecture import FloatArray, IntArray
 
 BINS = 10
@@ -65,6 +65,7 @@ class NormalizedDistribution:
     plain_mean: float  # top-1 percent of all models that are done, without weights
     mean: float  # with weights
     mean_interval: Interval
+    resampled_means: FloatArray  # [resamples] that the interval comes from; empty where it is NaN
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,11 +189,11 @@ def _distribution(
     steps = np.unique(np.concatenate([[0.0, 100.0], errors[~np.isnan(errors)]]))
     weight = np.zeros(len(errors)) if comparison.reason else weights(complexity, comparison)
     shares, lower, upper = _weighted_edf(errors, weight, steps, comparison.confidence)
-    mean, interval = NAN, Interval(NAN, NAN)
+    mean, resampled = NAN, np.zeros(0)
     if weight.sum() > 0:
         bins = bin_numbers(complexity, comparison.edges)
         mean = _weighted_mean(errors, weight)
-        interval = _mean_interval(errors, weight, bins, comparison.confidence, rng, resamples)
+        resampled = _resampled_means(errors, weight, bins, rng, resamples)
     edges = comparison.edges if len(comparison.edges) else np.array([np.nan, np.nan])
     return NormalizedDistribution(
         space=name,
@@ -209,7 +210,8 @@ def _distribution(
         share_without_error=float(weight[np.isnan(errors)].sum()) if weight.any() else NAN,
         plain_mean=float(np.nanmean(errors)) if not np.isnan(errors).all() else NAN,
         mean=mean,
-        mean_interval=interval,
+        mean_interval=_percentiles(resampled, comparison.confidence),
+        resampled_means=resampled,
     )
 
 
@@ -243,17 +245,12 @@ def _weighted_mean(errors: FloatArray, weight: FloatArray) -> float:
     return float(np.average(errors[done], weights=weight[done])) if weight[done].any() else NAN
 
 
-def _mean_interval(
-    errors: FloatArray,
-    weight: FloatArray,
-    bins: IntArray,
-    confidence: float,
-    rng: np.random.Generator,
-    resamples: int,
-) -> Interval:
+def _resampled_means(
+    errors: FloatArray, weight: FloatArray, bins: IntArray, rng: np.random.Generator, resamples: int
+) -> FloatArray:
     """Bootstrap within the bins, whose share of the range is given: their counts stay as they are."""
     if (weight > 0).sum() < 2:
-        return Interval(NAN, NAN)
+        return np.zeros(0)
     done = ~np.isnan(errors)
     sums, totals = np.zeros((2, resamples))
     for number in np.unique(bins[bins >= 0]).tolist():
@@ -263,11 +260,24 @@ def _mean_interval(
         share = weight[rows].sum() / take
         sums += share * np.where(done[drawn], errors[drawn], 0.0).sum(axis=1)
         totals += share * done[drawn].sum(axis=1)
-    if not totals.any():
+    return np.asarray(sums[totals > 0] / totals[totals > 0])
+
+
+def _percentiles(resampled: FloatArray, confidence: float) -> Interval:
+    if len(resampled) == 0:
         return Interval(NAN, NAN)
     tail = (1 - confidence) / 2
-    low, high = np.quantile((sums / np.where(totals > 0, totals, np.nan))[totals > 0], [tail, 1 - tail])
-    return Interval(float(low), float(high))
+    low, high = np.quantile(resampled, [tail, 1 - tail])
+    return Interval(float(low), float(high), "percentile")
+
+
+def lead(comparison: NormalizedComparison, first: str, second: str) -> Estimate:
+    """By how many points the normalised mean of the first space is below that of the second."""
+    spaces = {space.space: space for space in comparison.spaces}
+    ahead, behind = spaces[first], spaces[second]
+    draws = min(len(ahead.resampled_means), len(behind.resampled_means))
+    differences = behind.resampled_means[:draws] - ahead.resampled_means[:draws]
+    return Estimate(behind.mean - ahead.mean, _percentiles(differences, comparison.confidence))
 
 
 def normalized_table(comparisons: Sequence[NormalizedComparison]) -> pd.DataFrame:

@@ -9,23 +9,22 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from designspace.analysis.bootstrap import PERCENTILES, SHARE
-from designspace.analysis.holm import holm
-from designspace.analysis.refinement import (
+from designspace.analysis.best_values import PERCENTILES
+from designspace.analysis.compare import Comparison, compare
+from designspace.analysis.refinement import WITHOUT_ERROR, BoolArray, column, meets
+from designspace.analysis.results import check_runs, finished_errors
+from designspace.analysis.statistics import (
+    ALPHA,
     BETTER,
     FEWEST,
-    LEVEL,
+    NAN,
     TOO_FEW,
     UNDECIDED,
-    WITHOUT_ERROR,
-    BoolArray,
-    Difference,
-    column,
-    difference,
-    meets,
+    Interval,
+    holm,
+    named_rng,
+    winner_shares,
 )
-from designspace.analysis.results import check_runs, finished_errors
-from designspace.analysis.summary import NAN, Interval
 from designspace.networks.architecture import FloatArray, IntArray
 from designspace.spaces.load import Space
 from designspace.spaces.restrictions import SHARED, Restriction
@@ -43,7 +42,7 @@ class Proposal:
     kept: int  # of these, how many meet the restriction
     mean_kept: float  # top-1 percent
     mean_rest: float
-    difference: Difference  # of the kept from the rest; optimistic for a range, which the same errors chose
+    difference: Comparison  # of the kept from the rest; optimistic for a range, which the same errors chose
     p: float  # permutation test, one-sided, which repeats the choice of the range; NaN: not tested
     p_holm: float  # corrected for all proposals of the space
 
@@ -52,16 +51,16 @@ class Proposal:
         """BETTER, UNDECIDED or TOO_FEW."""
         if self.difference.verdict == TOO_FEW or np.isnan(self.p):
             return TOO_FEW
-        return BETTER if self.p_holm < LEVEL else UNDECIDED
+        return BETTER if self.p_holm < ALPHA else UNDECIDED
 
 
 def propose(
-    space: Space, runs: pd.DataFrame, *, rng: np.random.Generator, permutations: int = PERMUTATIONS
+    space: Space, runs: pd.DataFrame, *, seed: int = 0, permutations: int = PERMUTATIONS
 ) -> tuple[Proposal, ...]:
     """Restrictions that the population of a space suggests, those with the most evidence first.
 
     Of a parameter with many values, the range in which the best models lie, in the sense of
-    `bootstrap.best_of_draws` (2.5 to 97.5 percentile of the best of a random quarter, over all stages). Of
+    `statistics.winner_shares` (2.5 to 97.5 percentile of the best of a random quarter, over all stages). Of
     one with few values, which those percentiles rarely leave out, the range whose models are best in rank.
     Orders of the stages and `shared`, where the space does not have them. Restrictions that every model
     meets, or none, are not proposed.
@@ -76,7 +75,7 @@ def propose(
         return ()
     errors = np.where(done, runs["error"].to_numpy(dtype=float, na_value=np.nan), WITHOUT_ERROR)
     candidates = list(_candidates(space, runs))
-    test = _PermutationTest(errors, rng, permutations)
+    test = _PermutationTest(errors, named_rng(seed, space.name), permutations)
     found, unsuccessful = [], 0
     for candidate in candidates:
         restriction, keep = candidate.observed(test)
@@ -92,25 +91,14 @@ def propose(
                 kept=int(keep.sum()),
                 mean_kept=_mean(runs[keep]),
                 mean_rest=_mean(runs[~keep]),
-                difference=difference(runs[keep], runs[~keep], rng=rng),
+                difference=compare("kept", "rest", runs[keep], runs[~keep], seed=seed),
                 p=p,
                 p_holm=NAN,
             )
         )
     corrected = holm(np.array([proposal.p for proposal in found] + [1.0] * unsuccessful))[: len(found)]
     found = [replace(proposal, p_holm=float(p)) for proposal, p in zip(found, corrected, strict=True)]
-    return tuple(sorted(found, key=lambda f: (f.verdict == TOO_FEW, f.p, -f.difference.probability)))
-
-
-def winner_shares(n: int) -> FloatArray:
-    """Probability that the model of each rank is the best of a draw of `best_of_draws`, [n].
-
-    A draw takes m = round(n / 4) models with replacement; rank r (from 0) is the least with probability
-    ((n - r)^m - (n - r - 1)^m) / n^m: what infinitely many draws would give.
-    """
-    taken = max(1, round(SHARE * n))
-    above = (np.arange(n, -1, -1) / max(n, 1)) ** taken
-    return np.asarray(above[:-1] - above[1:])
+    return tuple(sorted(found, key=lambda f: (f.verdict == TOO_FEW, f.p, -f.difference.beats)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +159,7 @@ class _PermutationTest:
 
     def __init__(self, errors: FloatArray, rng: np.random.Generator, permutations: int) -> None:
         n = len(errors)
-        self.shares = winner_shares(n)  # [n] by place
+        self.shares = winner_shares(np.sort(errors))  # [n] by place
         self.ordinals = np.empty(n, dtype=np.int64)  # [n] place of each model in the order of the errors
         self.ordinals[np.argsort(errors, kind="stable")] = np.arange(n)
         self._scores = np.sort(stats.rankdata(errors))  # midranks, by place

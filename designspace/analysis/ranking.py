@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from designspace.analysis.bootstrap import named_rng
-from designspace.analysis.estimates import (
+from designspace.analysis.statistics import (
+    NAN,
     NONE,
     RESAMPLES,
     Estimate,
@@ -27,10 +27,10 @@ from designspace.analysis.estimates import (
     estimate,
     estimate_columns,
     in_words,
+    named_rng,
     ratio,
     resampled_counts,
 )
-from designspace.analysis.summary import NAN
 from designspace.networks.architecture import FloatArray
 
 TOP_SHARE = 0.1  # of the models: "the best"

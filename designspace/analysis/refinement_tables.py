@@ -7,8 +7,9 @@ from dataclasses import asdict
 
 import pandas as pd
 
+from designspace.analysis.compare import Comparison
 from designspace.analysis.proposals import Proposal
-from designspace.analysis.refinement import Difference, Group
+from designspace.analysis.refinement import Group
 
 DIFFERENCE = (
     *("mean_difference", "mean_low", "mean_high", "median_difference", "median_low", "median_high"),
@@ -25,7 +26,7 @@ PROPOSALS = (
 )
 
 
-def group_table(groups: Sequence[Group], differences: Sequence[Difference | None]) -> pd.DataFrame:
+def group_table(groups: Sequence[Group], differences: Sequence[Comparison | None]) -> pd.DataFrame:
     """One row a group of models; errors in percent with 95 % bootstrap intervals.
 
     Differences are those of the kept models from the rest, and of a trained refined space from all models.
@@ -54,17 +55,18 @@ def proposal_table(proposals: Sequence[Proposal]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=PROPOSALS)
 
 
-def difference_values(found: Difference) -> dict[str, float | str]:
-    """The columns of DIFFERENCE."""
+def difference_values(found: Comparison) -> dict[str, float | str]:
+    """The columns of DIFFERENCE; the p value is that of one comparison, not corrected."""
+    mean, median = found.mean, found.quantiles[0.5]
     values = (
-        *(found.mean, found.mean_interval.low, found.mean_interval.high),
-        *(found.median, found.median_interval.low, found.median_interval.high),
-        *(found.probability, found.p, found.effective_n, found.verdict),
+        *(mean.value, mean.interval.low, mean.interval.high),
+        *(median.value, median.interval.low, median.interval.high),
+        *(found.beats, found.mann_whitney_p, found.effective_n, found.verdict),
     )
     return dict(zip(DIFFERENCE, values, strict=True))
 
 
-def _group_row(group: Group, difference: Difference | None) -> dict[str, object]:
+def _group_row(group: Group, difference: Comparison | None) -> dict[str, object]:
     summary = group.summary
     row: dict[str, object] = {"models": group.name, "n": summary.counts.n}
     row |= {f"n_{status}": count for status, count in asdict(summary.counts).items()}

@@ -1,8 +1,8 @@
 """Where the best models of several studies lie: other flops, data sets or epochs (figure 11 of the paper).
 
 A regime is a study. Of each of its spaces, the range of every parameter among the best models is that of
-`bootstrap.best_of_draws`. Where the regimes differ in flops, a power law value = c flops^a describes the
-trend: a best model is drawn in every regime and a line fitted to log value against log flops, many times.
+`best_values`. Where the regimes differ in flops, a power law value = c flops^a describes the
+trend: a best model is drawn in every regime and a line fitted to log value against log flops, 10,000 times.
 Like the ranges, the percentiles of these exponents describe good models; they are no confidence interval.
 """
 
@@ -14,12 +14,14 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
-from designspace.analysis.bootstrap import DRAWS, PERCENTILES, BestValue, best_of_draws, best_value, named_rng
+from designspace.analysis.best_values import PERCENTILES, BestValue, best_value
 from designspace.analysis.parameters import parameter_columns
 from designspace.analysis.results import Counts, check_runs, count_statuses, finished_errors
+from designspace.analysis.statistics import named_rng, winner_shares
 from designspace.networks.architecture import FloatArray
 
 PARAMETERS = ("depth", "b", "g", "wm", "w0", "wa")
+TREND_DRAWS = 10_000
 APART = 1.05  # regimes whose flops differ by a smaller factor are no different flops
 POINTS = (
     *("study", "space", "parameter", "flops_low", "flops", "flops_high"),
@@ -65,14 +67,13 @@ class Regimes:
     by_flops: bool  # whether every two regimes differ in flops, so that flops tell them apart
     points: tuple[RegimePoint, ...]
     trends: tuple[Trend, ...]  # empty unless `by_flops`
-    draws: int
 
     def of(self, space: str, parameter: str) -> tuple[RegimePoint, ...]:
         """The points of one curve, by flops."""
         return tuple(p for p in self.points if (p.space, p.parameter) == (space, parameter))
 
 
-def regimes(studies: Sequence[tuple[str, pd.DataFrame]], *, seed: int = 0, draws: int = DRAWS) -> Regimes:
+def regimes(studies: Sequence[tuple[str, pd.DataFrame]], *, seed: int = 0) -> Regimes:
     """Put studies side by side; each is a name and its table of runs (see `runs.REQUIRED`)."""
     for _, runs in studies:
         check_runs(runs)
@@ -86,7 +87,7 @@ def regimes(studies: Sequence[tuple[str, pd.DataFrame]], *, seed: int = 0, draws
         for study, runs in ordered:
             part = runs[runs["space"] == space].sort_values("model_id", kind="stable", ignore_index=True)
             rng = named_rng(seed, f"{study}/{space}")
-            for point, winners in _points(study, space, part, rng, draws):
+            for point, winners in _points(study, space, part, rng):
                 points.append(point)
                 if len(winners):
                     drawn.setdefault(point.parameter, []).append((point.flops, winners))
@@ -101,7 +102,6 @@ def regimes(studies: Sequence[tuple[str, pd.DataFrame]], *, seed: int = 0, draws
         by_flops=distinct,
         points=tuple(sorted(points, key=lambda p: (p.space, PARAMETERS.index(p.parameter)))),
         trends=tuple(sorted(trends, key=lambda t: (t.space, PARAMETERS.index(t.parameter)))),
-        draws=draws,
     )
 
 
@@ -144,21 +144,22 @@ def _are_apart(flops: Sequence[float]) -> bool:
 
 
 def _points(
-    study: str, space: str, runs: pd.DataFrame, rng: np.random.Generator, draws: int
+    study: str, space: str, runs: pd.DataFrame, rng: np.random.Generator
 ) -> list[tuple[RegimePoint, FloatArray]]:
     """One for each parameter that all models have, with its value for the best model of every draw."""
     if len(runs) == 0:
         return []
     columns, errors = parameter_columns(runs), finished_errors(runs)
     done, counts = (runs["status"] == "done").to_numpy(dtype=bool), count_statuses(runs)
-    winners = best_of_draws(errors, rng=rng, draws=draws)
+    shares = winner_shares(errors)
+    winners = rng.choice(len(errors), TREND_DRAWS, p=shares) if len(errors) else np.zeros(0, dtype=np.int64)
     low, middle, high = (float(value) for value in np.quantile(runs["flops"], [0, 0.5, 1]))
     found = []
     for name in PARAMETERS:
         if name not in columns or columns[name].isna().any():
             continue
         values = columns[name].to_numpy(dtype=float)[done]
-        value = best_value(values, errors, winners)
+        value = best_value(values, errors)
         point = RegimePoint(study, space, name, low, middle, high, value, counts)
         found.append((point, values[winners] if len(values) else values))
     return found

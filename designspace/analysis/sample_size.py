@@ -27,7 +27,7 @@ import pandas as pd
 from scipy import stats
 
 from designspace.analysis.results import Counts, count_statuses, outcomes
-from designspace.analysis.summary import NAN, Interval
+from designspace.analysis.statistics import NAN, Interval, wilson
 from designspace.networks.architecture import FloatArray, IntArray
 
 SIZES = tuple(2**k for k in range(1, 11))  # models per draw, 2 to 1,024
@@ -187,10 +187,8 @@ def beating(x: FloatArray, y: FloatArray, confidence: float = 0.95) -> tuple[flo
     components = np.array((wins.var(ddof=1), losses.var(ddof=1)) if fewer > 1 else equal)
     variance = float(components @ [1 / len(x), 1 / len(y)])
     n = max(fewer, p * (1 - p) / variance) if variance > 0 else fewer
-    z2 = float(stats.norm.ppf((1 + confidence) / 2)) ** 2
-    center = (p + z2 / (2 * n)) / (1 + z2 / n)
-    half = np.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n * n))) / (1 + z2 / n)
-    return p, float(components.sum()), Interval(max(0.0, center - half), min(1.0, center + half))
+    low, high = wilson(p, n, confidence=confidence)
+    return p, float(components.sum()), Interval(float(low), float(high))
 
 
 def _placements(x: FloatArray, y: FloatArray) -> FloatArray:

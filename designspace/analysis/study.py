@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from designspace.analysis.bootstrap import DRAWS, BestValue, best_of_draws, best_value, named_rng
+from designspace.analysis.best_values import BestValue, best_value
 from designspace.analysis.compare import Comparison, compare_all
 from designspace.analysis.costs import CostAnalysis, compare_costs
 from designspace.analysis.edf import ErrorDistribution, ErrorWindow, error_distribution, error_window
@@ -20,6 +20,7 @@ from designspace.analysis.random_search import RandomSearchCurve, random_search_
 from designspace.analysis.ranking import RankingAnalysis, rank_models
 from designspace.analysis.results import StudyRuns, check_runs, count_statuses, finished_errors
 from designspace.analysis.sample_size import Separation, SubsampleCurve, separations, subsample_curve
+from designspace.analysis.statistics import named_rng
 from designspace.analysis.summary import Summary, summarize
 from designspace.analysis.width_fit import (
     Extremes,
@@ -87,14 +88,12 @@ class StudyAnalysis:
     ranking: RankingAnalysis
     noise: NoiseAnalysis
     seed: int
-    draws: int  # of the bootstrap of the best values
 
 
 def analyze(
     study: StudyRuns | pd.DataFrame,
     *,
     seed: int = 0,
-    draws: int = DRAWS,
     executor: Executor = IN_THIS_PROCESS,
 ) -> StudyAnalysis:
     """Analyse all spaces of a study, finished or not; also from the table of its runs alone.
@@ -113,9 +112,7 @@ def analyze(
     for name in sorted(set(runs["space"])):
         rows = np.flatnonzero(runs["space"] == name)
         rng = named_rng(seed, str(name))
-        spaces.append(
-            _analyze_space(runs.iloc[rows], nearest.take(rows), floor.take(rows), rng=rng, draws=draws)
-        )
+        spaces.append(_analyze_space(runs.iloc[rows], nearest.take(rows), floor.take(rows), rng=rng))
     populations = {space.name: space.runs for space in spaces}
     return StudyAnalysis(
         spaces=tuple(spaces),
@@ -127,12 +124,11 @@ def analyze(
         ranking=rank_models(runs, study.extended, rng=named_rng(seed, "ranking")),
         noise=seed_noise(runs, study.repeats, rng=named_rng(seed, "noise")),
         seed=seed,
-        draws=draws,
     )
 
 
 def _analyze_space(
-    runs: pd.DataFrame, nearest: WidthFits, floor: WidthFits, *, rng: np.random.Generator, draws: int
+    runs: pd.DataFrame, nearest: WidthFits, floor: WidthFits, *, rng: np.random.Generator
 ) -> SpaceAnalysis:
     runs = runs.reset_index(drop=True)
     done = runs["status"] == "done"
@@ -145,32 +141,27 @@ def _analyze_space(
         runs=runs,
         edf=error_distribution(errors, counts),
         window=error_window(errors),
-        summary=summarize(errors, counts, rng=rng),
+        summary=summarize(errors, counts),
         parameters=parameters,
-        best_values=_best_values(parameters[done], errors, rng, draws),
+        best_values=_best_values(parameters[done], errors),
         importance=parameter_importance(name, parameters, runs, rng=rng),
         search=random_search_curve(name, runs),
         subsamples=subsample_curve(name, runs, rng=rng),
         nearest=nearest,
         floor=floor,
         mean_e_fit=float(nearest.e_fit.mean()),
-        mean_fit=mean_fit(name, nearest.e_fit, rng=rng),
+        mean_fit=mean_fit(name, nearest.e_fit),
         extremes=extremes(runs, nearest),
         top=tuple(_profile(runs, nearest, int(row)) for row in np.asarray(top.index)),
         line=fit_line(top["depths"], top["widths"]),
     )
 
 
-def _best_values(
-    parameters: pd.DataFrame, errors: FloatArray, rng: np.random.Generator, draws: int
-) -> dict[str, BestValue]:
-    """All parameters of the same draws; one that some models lack is left out."""
-    winners = best_of_draws(errors, rng=rng, draws=draws)
+def _best_values(parameters: pd.DataFrame, errors: FloatArray) -> dict[str, BestValue]:
+    """Of all parameters; one that some models lack is left out."""
     columns = {str(name): parameters[name].to_numpy(dtype=float) for name in parameters}
     return {
-        name: best_value(values, errors, winners)
-        for name, values in columns.items()
-        if not np.isnan(values).any()
+        name: best_value(values, errors) for name, values in columns.items() if not np.isnan(values).any()
     }
 
 

@@ -28,7 +28,7 @@ import pandas as pd
 from designspace.analysis._width_bounds import MAX_W0, promising_nodes
 from designspace.analysis._width_search import MAX_WA, W0_STEP, Best, WidthSearch
 from designspace.analysis.executor import IN_THIS_PROCESS, Executor
-from designspace.analysis.summary import Interval, bootstrap_interval
+from designspace.analysis.statistics import Interval, mean_interval
 from designspace.networks.architecture import FloatArray, IntArray
 from designspace.spaces.quantized_linear import Rounding, quantized_linear_widths
 
@@ -180,10 +180,10 @@ def width_error(observed: IntArray, predicted: IntArray) -> float:
     return float(np.abs(np.log(predicted / observed)).mean())
 
 
-def mean_fit(space: str, e_fit: FloatArray, *, rng: np.random.Generator) -> MeanFit:
+def mean_fit(space: str, e_fit: FloatArray) -> MeanFit:
     """Mean of e_fit [n] with its interval, which has length 0 where every network fits exactly."""
     mean = float(e_fit.mean()) if len(e_fit) else float("nan")
-    return MeanFit(space, mean, bootstrap_interval(e_fit, np.mean, rng=rng), len(e_fit))
+    return MeanFit(space, mean, mean_interval(e_fit), len(e_fit))
 
 
 def mean_fit_table(fits: Sequence[MeanFit]) -> pd.DataFrame:

@@ -49,7 +49,7 @@ def analyze_study(config: AnalyzeConfig) -> AnalysisResult:
         )
     make_writable_folder(folder.analysis)
     executor = Processes(available_cores())
-    study = analyze(collected, seed=config.seed, draws=config.draws, executor=executor)
+    study = analyze(collected, seed=config.seed, executor=executor)
     about = about_study(
         study,
         {space.name: read_settings(space) for space in folder.spaces() if space.config.exists()},

@@ -102,7 +102,7 @@ def _propose(config: RefineConfig, study: StudyFolder, base: Space, runs: pd.Dat
     from designspace.report.refinement_figure import proposals_figure
     from designspace.report.refinement_text import proposals_text
 
-    proposals = propose(base, runs, rng=_rng(config, base))
+    proposals = propose(base, runs, seed=config.seed)
     title = f"{base.name} in study {study.name}: restrictions that its best models suggest"
     if not proposals:
         return RefineResult(f"{title}\nnone", [])
@@ -154,9 +154,8 @@ def _answer(config: RefineConfig, step: Step) -> RefineResult:
             f"restrict={flow(step.restrict)}: none of the {len(step.runs)} models of {step.base.name} in "
             f"study {step.study.name} meets it; with name=... it can still be written and trained"
         )
-    rng = _rng(config, step.base)
-    found = what_if(step.runs, step.restrictions, rng=rng)
-    trained = read_trained(step, rng) if config.name is not None else None
+    found = what_if(step.runs, step.restrictions, seed=config.seed)
+    trained = read_trained(step, config.seed) if config.name is not None else None
     said = sentence(found)
     text, written = [said, *_notes(step, found.difference.effective_n)], []
     if remaining := step.remaining():
@@ -200,9 +199,3 @@ def _notes(step: Step, effective_n: float) -> list[str]:
 def _is_uniform(space: Space, parameter: str) -> bool:
     probabilities = space.parameters[parameter].probabilities
     return bool(np.allclose(probabilities, probabilities[0]))
-
-
-def _rng(config: RefineConfig, base: Space) -> np.random.Generator:
-    from designspace.analysis.bootstrap import named_rng
-
-    return named_rng(config.seed, base.name)

@@ -30,7 +30,8 @@ from designspace.store.records import MISSING
 from designspace.store.versions import git_commit, versions
 
 if TYPE_CHECKING:
-    from designspace.analysis.refinement import Difference, Group, WhatIf
+    from designspace.analysis.compare import Comparison
+    from designspace.analysis.refinement import Group, WhatIf
 
 VERDICTS = {"better": "confirmed", "worse": "not confirmed"}  # of a difference; any other is undecided
 RECORD_KEYS = {"base", "restrict", "evidence", "verdict"}
@@ -71,14 +72,15 @@ class Trained:
 
     errors: FloatArray  # [n_done] top-1 percent
     group: Group
-    from_base: Difference
-    from_kept: Difference  # from the base's models that meet the restriction
+    from_base: Comparison
+    from_kept: Comparison  # from the base's models that meet the restriction
     problem: str | None  # why it cannot be compared
 
 
-def read_trained(step: Step, rng: np.random.Generator) -> Trained | None:
+def read_trained(step: Step, seed: int) -> Trained | None:
     """The population of the refined space in the study; None where it has no trained model yet."""
-    from designspace.analysis.refinement import difference, group, meets
+    from designspace.analysis.compare import compare
+    from designspace.analysis.refinement import group, meets
     from designspace.analysis.results import finished_errors
 
     folder = step.study.space(step.refined.name)
@@ -87,11 +89,12 @@ def read_trained(step: Step, rng: np.random.Generator) -> Trained | None:
     runs = read_runs(folder)
     if (runs["status"] == MISSING).all():
         return None
+    kept = step.runs[meets(step.runs, step.restrictions)]
     return Trained(
         errors=finished_errors(runs),
-        group=group(f"{folder.name}, trained", runs, rng=rng),
-        from_base=difference(runs, step.runs, rng=rng),
-        from_kept=difference(runs, step.runs[meets(step.runs, step.restrictions)], rng=rng),
+        group=group(f"{folder.name}, trained", runs),
+        from_base=compare(folder.name, step.base.name, runs, step.runs, seed=seed),
+        from_kept=compare(folder.name, "kept", runs, kept, seed=seed),
         problem=_problem(step, folder),
     )
 
@@ -232,7 +235,6 @@ def _first_record(config: RefineConfig, step: Step, found: WhatIf, trained: Trai
 
 def _verdict(step: Step, trained: Trained | None) -> dict[str, Any]:
     """Of a whole population only: looking at a growing one again and again finds what it looks for."""
-    from designspace.analysis.refinement import difference_words
     from designspace.analysis.refinement_tables import difference_values
 
     name = step.refined.name
@@ -246,7 +248,7 @@ def _verdict(step: Step, trained: Trained | None) -> dict[str, Any]:
         return {"status": "open", "sentence": left}
     return {
         "status": VERDICTS.get(trained.from_base.verdict, "undecided"),
-        "sentence": difference_words(trained.from_base, name, step.base.name),
+        "sentence": trained.from_base.sentence,
         "n": counts.n,
         "n_done": counts.done,
         "mean": trained.group.summary.mean,

@@ -34,7 +34,7 @@ def compare_regimes(config: AnalyzeConfig) -> RegimesResult:
     from designspace.report.regimes_text import regimes_text
 
     studies = [(name, _read_study(config.output_root, name)) for name in config.regimes]
-    found = regimes(studies, seed=config.seed, draws=config.draws)
+    found = regimes(studies, seed=config.seed)
     folder = regimes_folder(config.output_root)
     make_writable_folder(folder)
     paths = save_figure(regimes_figure(found), folder, "regimes")

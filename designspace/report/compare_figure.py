@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
-from designspace.analysis.compare import ALPHA, Comparison
+from designspace.analysis.compare import Comparison
 from designspace.analysis.edf import ErrorWindow
+from designspace.analysis.statistics import ALPHA
 from designspace.report.style import ERROR_LABEL, color, figure_style
 
 BETTER, OPEN = "#0072B2", "#777777"
@@ -45,13 +46,12 @@ def _draw_means(axes: Axes, comparisons: Sequence[Comparison]) -> None:
     rows = np.arange(len(comparisons))
     axes.axvline(0, color="black", lw=0.8)
     for row, c in zip(rows, comparisons, strict=True):
-        decided = c.verdict != "undecided"
-        paint, interval = (BETTER if decided else OPEN), c.mean.interval
+        paint, interval = (BETTER if c.decided else OPEN), c.mean.interval
         axes.plot([interval.low, interval.high], [row, row], color=paint, lw=1.6)
-        axes.plot([c.mean.value], [row], "o", color=paint, mfc=paint if decided else "white", ms=5)
+        axes.plot([c.mean.value], [row], "o", color=paint, mfc=paint if c.decided else "white", ms=5)
     axes.set_yticks(rows, [f"{c.first} − {c.second}" for c in comparisons], fontsize=8)
     for label, c in zip(axes.get_yticklabels(), comparisons, strict=True):
-        label.set_fontweight("bold" if c.verdict != "undecided" else "normal")
+        label.set_fontweight("bold" if c.decided else "normal")
     axes.set_ylim(len(comparisons) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("difference of the mean top-1 errors [points], 95 % BCa bootstrap interval")
@@ -76,7 +76,7 @@ def _draw_chances(axes: Axes, comparisons: Sequence[Comparison], names: Sequence
             ha="center",
             va="center",
             fontsize=6 if small else 7.5,
-            fontweight="bold" if c.verdict != "undecided" else "normal",
+            fontweight="bold" if c.decided else "normal",
             color="white" if abs(c.beats - 0.5) > 0.27 else "black",
         )
     ticks = range(len(names))

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, StrMethodFormatter
 
 from designspace.analysis.costs import NARROW, TIMES, Correlation, CostAnalysis
-from designspace.analysis.estimates import in_words
 from designspace.analysis.parameters import COSTS
+from designspace.analysis.statistics import in_words
 from designspace.report.style import color, figure_style
 
 GREY = "#555555"

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from designspace.analysis.edf import error_window
-from designspace.analysis.estimates import in_words
 from designspace.analysis.noise import NoiseAnalysis, SpaceNoise
+from designspace.analysis.statistics import in_words
 from designspace.report.style import ERROR_LABEL, color, figure_style, without_error
 
 GREY = "#555555"

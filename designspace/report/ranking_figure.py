@@ -9,13 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from designspace.analysis.estimates import Estimate, in_words
 from designspace.analysis.ranking import (
     Agreement,
     EpochAgreement,
     ExtendedRanking,
     RankingAnalysis,
 )
+from designspace.analysis.statistics import Estimate, in_words
 from designspace.report.style import ERROR_LABEL, color, dashes, figure_style
 
 GREY = "#555555"

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from designspace.analysis.edf import ErrorWindow
 from designspace.analysis.proposals import Proposal
-from designspace.analysis.refinement import BETTER, TOO_FEW, UNDECIDED, Group, p_words, words
+from designspace.analysis.refinement import Group, words
+from designspace.analysis.statistics import BETTER, TOO_FEW, UNDECIDED, p_words
 from designspace.report.edf_figure import legend_text
 from designspace.report.style import COLORS, ERROR_LABEL, figure_style
 
@@ -56,7 +57,7 @@ def proposals_figure(proposals: Sequence[Proposal], *, title: str) -> Figure:
         axes = figure.add_subplot()
         axes.axvline(0, color="#555555", lw=1)
         for row, found in enumerate(proposals):
-            mean, interval = found.difference.mean, found.difference.mean_interval
+            mean, interval = found.difference.mean.value, found.difference.mean.interval
             paint = PROPOSAL_COLORS[found.verdict]
             axes.plot([interval.low, interval.high], [row, row], color=paint, lw=2.2, solid_capstyle="butt")
             axes.plot([mean], [row], "o", color=paint, ms=5)
@@ -78,7 +79,7 @@ def proposals_figure(proposals: Sequence[Proposal], *, title: str) -> Figure:
 
 def _evidence(found: Proposal) -> str:
     text = f"{found.kept} of {found.n}"
-    return f"{text}, too few" if found.verdict == TOO_FEW else f"{text}, p {p_words(found.p_holm)}"
+    return f"{text}, too few" if found.verdict == TOO_FEW else f"{text}, {p_words(found.p_holm)}, corrected"
 
 
 def _caption(groups: Sequence[Group], window: ErrorWindow, sentence: str) -> str:

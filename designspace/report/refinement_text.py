@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from designspace.analysis.proposals import Proposal
-from designspace.analysis.refinement import Group, p_words, words
-from designspace.analysis.summary import Interval
+from designspace.analysis.refinement import Group, words
+from designspace.analysis.statistics import Interval, p_words
 
 
 def groups_text(groups: Sequence[Group]) -> str:
@@ -41,11 +41,11 @@ def proposals_text(proposals: Sequence[Proposal]) -> str:
             "mean kept": _number(found.mean_kept),
             "rest": _number(found.mean_rest),
             "difference [95 % interval]": _with_interval(
-                found.difference.mean, found.difference.mean_interval, "+"
+                found.difference.mean.value, found.difference.mean.interval, "+"
             ),
-            "pairs better": _percent(found.difference.probability),
-            "p": p_words(found.p).removeprefix("= "),
-            "p (Holm)": p_words(found.p_holm).removeprefix("= "),
+            "pairs better": _percent(found.difference.beats),
+            "p": p_words(found.p).removeprefix("p ").removeprefix("= "),
+            "p (Holm)": p_words(found.p_holm).removeprefix("p ").removeprefix("= "),
             "verdict": found.verdict,
         }
         for found in proposals

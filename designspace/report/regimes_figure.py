@@ -113,7 +113,7 @@ def _title(regimes: Regimes, columns: int) -> str:
     left_out = sum(count.diverged + count.failed + count.missing for count in counts.values())
     text = (
         "parameters of the best of a random quarter of the models: median (marker), "
-        f"2.5 to 97.5 percentile (bar) of {regimes.draws:,} draws; {done:,} models with an error"
+        f"2.5 to 97.5 percentile (bar); {done:,} models with an error"
     )
     if left_out:
         text += f", {left_out:,} without (diverged, failed or not run)"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from designspace.analysis.bootstrap import BestValue
+from designspace.analysis.best_values import BestValue
 from designspace.analysis.regimes import Regimes, Trend
 
 

@@ -62,8 +62,7 @@ def test_numbers_of_a_space_depend_on_its_models_and_the_seed_alone() -> None:
     for name, table in alone.items():
         beside = both[name].query("space == 'b'").reset_index(drop=True)
         pd.testing.assert_frame_equal(table, beside, check_dtype=False)
-    other = summary_table(analyze(b, seed=1))
-    assert other["mean_low"][0] != alone["summary_table"]["mean_low"][0]
+    pd.testing.assert_frame_equal(summary_table(analyze(b, seed=1)), alone["summary_table"])  # no seed
 
 
 @pytest.mark.parametrize(
@@ -74,7 +73,7 @@ def test_numbers_of_a_space_depend_on_its_models_and_the_seed_alone() -> None:
 def test_populations_of_which_little_is_known(statuses: list[str]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        study = analyze(make_runs("a", statuses), draws=100)
+        study = analyze(make_runs("a", statuses))
         found = tables(study)
     assert len(study.spaces) == bool(statuses)
     assert (tuple(found["summary_table"]), tuple(found["fit_table"])) == (SUMMARY, FITS)
@@ -83,7 +82,8 @@ def test_populations_of_which_little_is_known(statuses: list[str]) -> None:
 
 def test_all_errors_equal() -> None:
     space = analyze(make_runs("a", ["done"] * 8).assign(error=20.0)).spaces[0]
-    assert space.summary.mean_interval == space.summary.median_interval
+    for interval in (space.summary.mean_interval, space.summary.median_interval):
+        assert (interval.low, interval.high) == (20, 20)
     assert space.summary.std == 0
 
 

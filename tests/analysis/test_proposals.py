@@ -6,22 +6,26 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from synthetic import make_runs
 
 from designspace.analysis import proposals
-from designspace.analysis.bootstrap import best_of_draws, best_value
+from designspace.analysis.best_values import best_value
+from designspace.analysis.compare import Comparison, compare
 from designspace.analysis.proposals import (
     _PermutationTest,
     _Range,
     propose,
-    winner_shares,
 )
-from designspace.analysis.refinement import BETTER, FEWEST, TOO_FEW, UNDECIDED, Difference
 from designspace.analysis.refinement_tables import PROPOSALS, proposal_table
-from designspace.analysis.summary import Interval
+from designspace.analysis.statistics import BETTER, FEWEST, TOO_FEW, UNDECIDED, Interval
 from designspace.spaces.load import load_space
 from designspace.spaces.restrictions import Restriction
 
-UNKNOWN = Difference(0, Interval(0, 0), 0, Interval(0, 0), 0.5, 1, 1, UNDECIDED)
+
+def unknown() -> Comparison:
+    """Of two groups that do not differ."""
+    runs = make_runs("a", ["done"] * 20).assign(error=np.arange(20.0))
+    return compare("kept", "rest", runs, runs, resamples=9)
 
 
 def population(space: str, n: int, seed: int = 0) -> pd.DataFrame:
@@ -38,7 +42,7 @@ def population(space: str, n: int, seed: int = 0) -> pd.DataFrame:
 
 def proposed(runs: pd.DataFrame, permutations: int = 999):  # type: ignore[no-untyped-def]
     space = load_space(str(runs["space"].iloc[0]))
-    found = propose(space, runs, rng=np.random.default_rng(0), permutations=permutations)
+    found = propose(space, runs, seed=0, permutations=permutations)
     return {(p.restriction.parameter, p.restriction.kind): p for p in found}
 
 
@@ -56,7 +60,7 @@ def test_a_planted_bottleneck_and_a_planted_order_come_first() -> None:
     assert first.verdict == second.verdict == BETTER
     order = found["widths", "non_decreasing"]
     assert (order.kept, order.n) == (rising.sum(), 200)
-    assert order.difference.mean_interval.low < -3 < order.difference.mean_interval.high
+    assert order.difference.mean.interval.low < -3 < order.difference.mean.interval.high
 
 
 def test_a_planted_width_of_regnet() -> None:
@@ -83,7 +87,7 @@ def test_an_end_that_leaves_out_no_model_is_that_of_the_space() -> None:
 
 
 def test_chance_is_rarely_called_better(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proposals, "difference", lambda *groups, rng: UNKNOWN)  # slow, and not asked here
+    monkeypatch.setattr(proposals, "compare", lambda *groups, seed: unknown())  # slow, and not asked here
     rng, runs = np.random.default_rng(0), population("anynetx_c", 60)
     wrong = 0
     for _ in range(60):
@@ -119,33 +123,15 @@ def test_p_of_a_given_group_is_that_of_the_rank_test() -> None:
     assert found.p == pytest.approx(expected, abs=0.015)
 
 
-def test_winners_and_their_range_are_those_of_the_bootstrap() -> None:
+def test_a_proposed_range_is_that_of_the_best_values() -> None:
     rng = np.random.default_rng(3)
     errors, values = rng.normal(size=40), rng.integers(1, 20, 40).astype(float)
-    draws = best_of_draws(errors, rng=rng, draws=200_000)
-    order = np.argsort(errors)
-    observed = np.bincount(draws, minlength=40)[order]
-    expected = 200_000 * winner_shares(40)
-    seen = expected > 5
-    assert (
-        stats.chisquare(
-            np.append(observed[seen], observed[~seen].sum()), np.append(expected[seen], expected[~seen].sum())
-        ).pvalue
-        > 0.001
-    )
-    best = best_value(values, errors, draws)
-    restriction, _ = _Range("depth", values[:, None], Interval(-1, 99)).observed(
-        _PermutationTest(errors, rng, 1)
-    )
+    best = best_value(values, errors)
+    test = _PermutationTest(errors, rng, 1)
+    restriction, _ = _Range("depth", values[:, None], Interval(-1, 99)).observed(test)
     low = -1 if best.low == values.min() else best.low
     high = 99 if best.high == values.max() else best.high
     assert restriction == Restriction("depth", "range", low, high)
-
-
-@pytest.mark.parametrize("n", [0, 1, 2, 7])
-def test_shares_of_few_models(n: int) -> None:
-    assert len(winner_shares(n)) == n
-    assert winner_shares(n).sum() == pytest.approx(min(n, 1))
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 5, 30])
@@ -154,7 +140,7 @@ def test_populations_of_which_little_is_known(n: int, status: str) -> None:
     runs = population("anynetx_c", n).assign(status=status, error=20.0 if status == "done" else np.nan)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = propose(load_space("anynetx_c"), runs, rng=np.random.default_rng(0), permutations=99)
+        found = propose(load_space("anynetx_c"), runs, seed=0, permutations=99)
         assert tuple(proposal_table(found)) == PROPOSALS
     assert all(p.verdict in (TOO_FEW, UNDECIDED) for p in found)
     assert status == "done" or found == ()

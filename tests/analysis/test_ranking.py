@@ -6,8 +6,8 @@ import pytest
 from scipy import stats
 from synthetic import make_runs
 
-from designspace.analysis.estimates import resampled_counts
 from designspace.analysis.ranking import RANKING, rank_models, ranked, ranking_table
+from designspace.analysis.statistics import resampled_counts
 
 
 def rng() -> np.random.Generator:

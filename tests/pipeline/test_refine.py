@@ -68,7 +68,10 @@ def test_what_if(root):
     runs = train("anynetx_c", error=lambda models: 20 + 2.0 * (b(models) == 4))
     kept = int((b(runs) <= 2).sum())
     result = refine(config(restrict=RestrictSettings(bottleneck_ratios=B_RANGE)))
-    assert f"{kept} of 80 trained models meet it. They are better than the rest" in result.text
+    assert (
+        f"{kept} of 80 trained models meet it. The kept models are better than the other models"
+        in result.text
+    )
     assert f"effective n {2 / (1 / kept + 1 / (80 - kept)):.0f}" in result.text
     table = pd.read_csv("results/s/analysis/refine_anynetx_c.csv").set_index("models")
     assert table["n"].to_dict() == {"all": 80, "kept": kept, "rest": 80 - kept}

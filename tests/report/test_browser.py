@@ -59,7 +59,7 @@ def runs() -> pd.DataFrame:
 def path(runs: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report with a figure beside its chart, and another one, wide."""
     folder = tmp_path_factory.mktemp("report")
-    study = analyze(runs, draws=50)
+    study = analyze(runs)
     save_figure(edf_figure(study), folder, "edf")
     save_figure(width_figure(study), folder, "widths")
     (folder / "short.csv").write_text(

@@ -50,7 +50,7 @@ class Elements(HTMLParser):
 
 @pytest.fixture(scope="module")
 def study(runs: pd.DataFrame) -> StudyAnalysis:
-    return analyze(runs, draws=50)
+    return analyze(runs)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_names_with_markup_stay_text(runs: pd.DataFrame, tmp_path: Path) -> None
     runs = runs.assign(space=runs["space"].replace("anynetx_c", EVIL), reason=EVIL)
     runs["model_id"] = EVIL + runs["model_id"]
     (tmp_path / "t.csv").write_text(f"name,value\n{EVIL},1\n")
-    study = analyze(runs, draws=50)
+    study = analyze(runs)
     about = about_study(
         study, {EVIL: {"seed": 1, EVIL: EVIL}}, name=EVIL, command=EVIL, versions={EVIL: EVIL}
     )
@@ -120,13 +120,13 @@ def test_policy_allows_exactly_the_scripts_of_the_page(study: StudyAnalysis, tmp
 
 
 def test_same_input_same_page(runs: pd.DataFrame, study: StudyAnalysis, tmp_path: Path) -> None:
-    again = analyze(runs.sample(frac=1, random_state=1), draws=50)
+    again = analyze(runs.sample(frac=1, random_state=1))
     assert report(tmp_path, study) == report(tmp_path, again)
 
 
 @pytest.mark.parametrize("rows", [[], [0], [8], [10]], ids=["nothing", "one", "diverged", "missing"])
 def test_studies_of_which_little_is_known(rows: list[int], runs: pd.DataFrame, tmp_path: Path) -> None:
-    elements = Elements(report(tmp_path, analyze(runs.iloc[rows], draws=50)))
+    elements = Elements(report(tmp_path, analyze(runs.iloc[rows])))
     data = json.loads(elements.texts["script"][0])
     assert len(data["models"]["space"]) == len(rows)
 
@@ -156,7 +156,7 @@ def test_every_chart_is_drawn_once_and_replaces_its_own_figures_only(
 def test_numbers_are_those_of_the_runs(runs: pd.DataFrame) -> None:
     seeds = [2**60 + i for i in range(len(runs))]  # more digits than a float of JavaScript holds
     runs = runs.assign(seed=seeds, val_errors=[[30.0, float(i)] for i in range(len(runs))])
-    study = analyze(runs, draws=50)
+    study = analyze(runs)
     data = json.loads(page_data(study))
     ordered = runs.sort_values(["space", "model_id"])
     models = data["models"]
@@ -228,7 +228,7 @@ def test_settings_are_shown_once_where_spaces_agree() -> None:
 def test_what_is_left_out_is_counted_by_reason(runs: pd.DataFrame) -> None:
     runs = runs[runs["space"] == "anynetx_c"].assign(reason=None, device="cpu", precision="fp32", seed=3)
     runs.loc[runs["status"] == "diverged", "reason"] = "loss is nan"
-    about = about_study(analyze(runs, draws=50), {"anynetx_c": {"seed": 5}}, name="s")
+    about = about_study(analyze(runs), {"anynetx_c": {"seed": 5}}, name="s")
     assert about.left_out == (
         LeftOut("anynetx_c", "missing", "not run yet", 2),
         LeftOut("anynetx_c", "diverged", "loss is nan", 1),
@@ -241,14 +241,14 @@ def test_what_is_left_out_is_counted_by_reason(runs: pd.DataFrame) -> None:
 def test_nothing_is_known_of_the_devices_of_models_that_did_not_run(runs: pd.DataFrame) -> None:
     ran = runs[runs["space"] == "anynetx_c"].assign(device="cpu", precision="fp32")
     waiting = ran.assign(space="regnetx", status="missing", error=np.nan, device=None, precision=None)
-    about = about_study(analyze(pd.concat([ran, waiting], ignore_index=True), draws=50), {}, name="s")
+    about = about_study(analyze(pd.concat([ran, waiting], ignore_index=True)), {}, name="s")
     assert about.devices == {"anynetx_c": ("cpu, fp32: 12 models",), "regnetx": ()}
 
 
 def test_many_reasons_are_summed_up(runs: pd.DataFrame) -> None:
     runs = pd.concat([runs.iloc[[9]]] * 30, ignore_index=True)
     runs = runs.assign(model_id=[f"{i:04d}" for i in range(30)], reason=[f"reason {i}" for i in range(30)])
-    left_out = about_study(analyze(runs, draws=50), {}, name="s").left_out
+    left_out = about_study(analyze(runs), {}, name="s").left_out
     assert len(left_out) == 21
     assert left_out[-1].models == 10
     assert sum(part.models for part in left_out) == 30

@@ -50,7 +50,7 @@ def test_parameters_stand_in_the_order_of_the_network() -> None:
 
 
 def test_every_model_is_in_every_pair(runs: pd.DataFrame, tmp_path: Path) -> None:
-    study = analyze(runs, draws=50)
+    study = analyze(runs)
     space, names = study.spaces[1], ["w1", "d2", "params", "depth"]
     figure = pairs_figure(space, names)
     panels = [axes for axes in figure.axes if axes.axison and axes.collections and axes.get_lines()]
@@ -73,7 +73,7 @@ def test_every_model_is_in_every_pair(runs: pd.DataFrame, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("rows", [[], [0], [8], [10]], ids=["nothing", "one", "diverged", "missing"])
 def test_studies_of_which_little_is_known(rows: list[int], runs: pd.DataFrame, tmp_path: Path) -> None:
-    study = analyze(runs.iloc[rows], draws=50)
+    study = analyze(runs.iloc[rows])
     save_figure(importance_figure(rate(study)), tmp_path, "importance")
     for space, importance in zip(study.spaces, rate(study), strict=True):
         for names in (

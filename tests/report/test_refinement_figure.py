@@ -18,7 +18,7 @@ from designspace.spaces.restrictions import Restriction
 @pytest.mark.parametrize("rows", [12, 8, 1, 0], ids=lambda n: f"{n} models")
 def test_the_curves_are_those_computed(rows: int, runs: pd.DataFrame, tmp_path: Path) -> None:
     runs = runs[runs["space"] != "anynetx_c"].iloc[:rows]
-    found = what_if(runs, [Restriction("depths", "range", 1, 6)], rng=np.random.default_rng(0))
+    found = what_if(runs, [Restriction("depths", "range", 1, 6)], seed=0)
     groups = [found.everything, found.kept, found.rest]
     window = error_window(finished_errors(runs))
     figure = refinement_figure(groups, window, title="a <$b$> & /c", sentence="So it is. " * 30)
@@ -36,10 +36,10 @@ def test_the_curves_are_those_computed(rows: int, runs: pd.DataFrame, tmp_path: 
 
 def test_proposals_show_their_difference_and_their_evidence(runs: pd.DataFrame, tmp_path: Path) -> None:
     runs = pd.concat([runs[runs["space"] == "anynetx_c"]] * 4, ignore_index=True)
-    proposals = propose(load_space("anynetx_c"), runs, rng=np.random.default_rng(0), permutations=9)
+    proposals = propose(load_space("anynetx_c"), runs, seed=0, permutations=9)
     figure = proposals_figure(proposals, title="x")
     dots = [line for line in figure.axes[0].get_lines() if line.get_marker() == "o"]
-    means = [p.difference.mean for p in proposals]
+    means = [p.difference.mean.value for p in proposals]
     np.testing.assert_array_equal([line.get_xydata()[0, 0] for line in dots], means)  # type: ignore[index]
     beside = [text.get_text() for text in figure.axes[0].texts]
     assert beside[0].startswith(f"{proposals[0].kept} of 40")

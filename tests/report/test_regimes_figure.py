@@ -12,7 +12,7 @@ from designspace.report.regimes_text import regimes_text
 
 def test_points_against_flops(runs: pd.DataFrame, tmp_path: Path) -> None:
     studies = [(f"s{i}", runs.assign(flops=runs["flops"] * 2**i)) for i in range(3)]
-    found = regimes(studies, draws=200)
+    found = regimes(studies)
     figure = regimes_figure(found)
     assert [axes.get_xlabel() for axes in figure.axes if axes.axison] == ["flops [millions]"] * 3
     for space, container in zip(found.spaces, figure.axes[0].containers, strict=True):
@@ -28,7 +28,7 @@ def test_points_against_flops(runs: pd.DataFrame, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("studies", [0, 1, 2])
 def test_studies_without_different_flops_stand_side_by_side(studies: int, runs: pd.DataFrame) -> None:
-    found = regimes([(f"study_{i}", runs) for i in range(studies)], draws=50)
+    found = regimes([(f"study_{i}", runs) for i in range(studies)])
     figure = regimes_figure(found)
     labels = [text.get_text() for text in figure.axes[0].get_xticklabels()]
     if studies:
@@ -38,6 +38,6 @@ def test_studies_without_different_flops_stand_side_by_side(studies: int, runs: 
 
 def test_nothing_trained(runs: pd.DataFrame, tmp_path: Path) -> None:
     missing = runs.assign(status="missing", error=np.nan)
-    found = regimes([("a", missing), ("b", missing.assign(flops=4_000_000))], draws=50)
+    found = regimes([("a", missing), ("b", missing.assign(flops=4_000_000))])
     save_figure(regimes_figure(found), tmp_path, "regimes")
     assert "-" in regimes_text(found)

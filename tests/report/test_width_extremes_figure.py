@@ -12,7 +12,7 @@ def analyzed(runs: pd.DataFrame) -> tuple[list[Extremes], list[MeanFit]]:
     for name, part in runs.groupby("space"):
         fits = fit_widths(part["depths"], part["widths"])
         found.append(extremes(part, fits))
-        means.append(mean_fit(str(name), fits.e_fit, rng=np.random.default_rng(0)))
+        means.append(mean_fit(str(name), fits.e_fit))
     return found, means
 
 

@@ -35,7 +35,7 @@ def assert_valid(paths: list[Path]) -> None:
 
 def test_every_file_is_written_and_readable(runs: pd.DataFrame, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "analysis"
-    study = analyze(runs, draws=200)
+    study = analyze(runs)
     paths = write_analysis(study, folder)
     assert_valid(paths)
     assert sorted(path.name for path in folder.iterdir()) == sorted(path.name for path in paths)
@@ -53,11 +53,11 @@ def test_every_file_is_written_and_readable(runs: pd.DataFrame, tmp_path: Path) 
 
 @pytest.mark.parametrize("rows", [[], [0], [8], [10]], ids=["nothing", "one", "diverged", "missing"])
 def test_studies_of_which_little_is_known(rows: list[int], runs: pd.DataFrame, tmp_path: Path) -> None:
-    assert_valid(write_analysis(analyze(runs.iloc[rows], draws=50), tmp_path))
+    assert_valid(write_analysis(analyze(runs.iloc[rows]), tmp_path))
 
 
 def test_any_number_of_workers_writes_the_same(runs: pd.DataFrame, tmp_path: Path) -> None:
-    study = analyze(runs.iloc[:8], draws=50)
+    study = analyze(runs.iloc[:8])
     alone, together = (
         write_analysis(
             study, tmp_path / str(workers) / "analysis", About("study"), executor=Processes(workers)
@@ -73,13 +73,13 @@ def test_any_number_of_workers_writes_the_same(runs: pd.DataFrame, tmp_path: Pat
 def test_a_figure_that_cannot_be_written_is_named(workers: int, runs: pd.DataFrame, tmp_path: Path) -> None:
     (tmp_path / "random_search.svg").mkdir()
     with pytest.raises(RunError, match=r"random_search: drawing failed: .*[Dd]irectory"):
-        write_analysis(analyze(runs, draws=50), tmp_path, executor=Processes(workers))
+        write_analysis(analyze(runs), tmp_path, executor=Processes(workers))
     assert not list(tmp_path.glob(".*"))
     assert not (tmp_path / "report.html").exists()
 
 
 def test_a_saved_figure_is_what_matplotlib_saves(runs: pd.DataFrame, tmp_path: Path) -> None:
-    found = [space.importance for space in analyze(runs, draws=50).spaces]
+    found = [space.importance for space in analyze(runs).spaces]
     figure = importance_figure(found)
     with figure_style():
         figure.get_layout_engine().execute(figure)
@@ -91,23 +91,23 @@ def test_a_saved_figure_is_what_matplotlib_saves(runs: pd.DataFrame, tmp_path: P
 
 
 def test_names_are_text_and_not_mathematics(runs: pd.DataFrame) -> None:
-    figure = edf_figure(analyze(runs, draws=50))
+    figure = edf_figure(analyze(runs))
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels[0].startswith("a <$b$> & /c  10 | ")
     assert not figure.legends[0].get_texts()[0].get_parse_math()
 
 
 def test_legend_counts_what_has_no_error(runs: pd.DataFrame) -> None:
-    c = analyze(runs, draws=50).spaces[1]
+    c = analyze(runs).spaces[1]
     low, mean = c.edf.min, c.edf.mean
     expected = f"10 | {low:.1f} | {mean:.1f}  (1 diverged, 1 failed, 2 not yet run)"
     assert legend_text(c.edf) == expected
-    nothing = analyze(runs[runs["status"] == "missing"], draws=50).spaces[1]
+    nothing = analyze(runs[runs["status"] == "missing"]).spaces[1]
     assert legend_text(nothing.edf) == "0 | - | -  (2 not yet run)"
 
 
 def test_the_curve_drawn_is_the_curve_computed(runs: pd.DataFrame) -> None:
-    study = analyze(runs, draws=50)
+    study = analyze(runs)
     line = edf_figure(study).axes[0].get_lines()[0]
     edf = study.spaces[0].edf
     assert line.get_drawstyle() == "steps-post"
@@ -115,7 +115,7 @@ def test_the_curve_drawn_is_the_curve_computed(runs: pd.DataFrame) -> None:
 
 
 def test_fits_are_drawn_beside_the_widths(runs: pd.DataFrame) -> None:
-    study = analyze(runs, draws=50)
+    study = analyze(runs)
     solid, dashed = width_figure(study).axes[1].get_lines()
     best = study.spaces[0].top[0]
     assert solid.get_ydata().tolist() == best.observed.tolist()
@@ -123,7 +123,7 @@ def test_fits_are_drawn_beside_the_widths(runs: pd.DataFrame) -> None:
 
 
 def test_same_study_same_file(runs: pd.DataFrame, tmp_path: Path) -> None:
-    study = analyze(runs, draws=50)
+    study = analyze(runs)
     first, second = (save_figure(edf_figure(study), tmp_path, name) for name in ("one", "two"))
     for one, two in zip(first, second, strict=True):
         assert one.read_bytes() == two.read_bytes()
