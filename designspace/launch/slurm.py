@@ -13,10 +13,11 @@ import io
 import json
 import logging
 import math
+import os
 import re
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ MAX_TIMEOUTS = 1_000_000  # requeues that submitit grants: as many as it takes
 DEFAULT_ARRAY_SIZE = 1001
 OVER = "over"  # subfolder of submissions that are over
 UNCONFIRMED_SECONDS = 120  # after which a submission that the queue does not know has not happened
+FILTERS = ("SQUEUE_", "SCANCEL_")  # a user's variables that hide jobs from these commands
 
 # What sbatch says when the same request may succeed later.
 UNREACHABLE = re.compile(
@@ -170,7 +172,10 @@ class Slurm:
         submission = Submission(name, tuple(tuple(keys) for keys, _ in tasks), None, time.time())
         self._keep(submission)
         try:
-            with contextlib.redirect_stderr(io.StringIO()):  # where submitit repeats what it raises
+            with (
+                contextlib.redirect_stderr(io.StringIO()),  # where submitit repeats what it raises
+                outside_of_a_job(),
+            ):
                 executor = submitit.AutoExecutor(
                     self._folder, cluster="slurm", slurm_max_num_timeout=MAX_TIMEOUTS
                 )
@@ -240,6 +245,23 @@ class Slurm:
         return found
 
 
+@contextlib.contextmanager
+def outside_of_a_job() -> Iterator[None]:
+    """Within a job, hide its variables: sbatch takes them for options, and so do the tasks' own srun.
+
+    Outside of one, the user's SBATCH_ACCOUNT and the like stay.
+    """
+    if "SLURM_JOB_ID" not in os.environ:
+        yield
+        return
+    from submitit.helpers import clean_env
+
+    configuration = {key: os.environ[key] for key in ("SLURM_CONF",) if key in os.environ}
+    with clean_env():
+        os.environ.update(configuration)
+        yield
+
+
 class _RefusedError(Exception):
     """The cluster does not take the jobs now, but may do so later."""
 
@@ -270,8 +292,11 @@ def _max_array_size() -> int:
 
 def _ask(*command: str) -> str | None:
     """What a command of Slurm prints; None where it fails or does not end."""
+    known = {k: v for k, v in os.environ.items() if not k.startswith(FILTERS)}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=QUERY_SECONDS, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=QUERY_SECONDS, check=False, env=known
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout if done.returncode == 0 else None

@@ -1,0 +1,75 @@
+"""What the commands of Slurm are given and how their answers are taken, with commands that play Slurm."""
+
+import json
+import os
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from designspace.launch.settings import LauncherSettings
+from designspace.launch.slurm import Slurm
+
+SETTINGS = LauncherSettings(name="slurm", gpus=0, cpus=1)
+
+
+@pytest.fixture
+def play(tmp_path, monkeypatch):
+    """play("sbatch", script): a command of that name, in the shell's language; $FOLDER is its place."""
+    folder = tmp_path / "commands"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    monkeypatch.setenv("FOLDER", str(folder))
+
+    def command(name, script):
+        path = folder / name
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        return folder
+
+    command("srun", "exit 0")
+    command("scontrol", "echo MaxArraySize = 1001")
+    command("squeue", "exit 0")
+    command("sbatch", 'env -0 > "$FOLDER/environment"; echo "Submitted batch job 7"')
+    return command
+
+
+def environment(folder, name="environment"):
+    return dict(pair.split("=", 1) for pair in (folder / name).read_text().split("\0") if pair)
+
+
+OF_A_JOB = {
+    "SLURM_JOB_ID": "3", "SLURM_MEM_PER_CPU": "3000", "SLURM_CPUS_PER_TASK": "1", "SLURM_GPUS": "1",
+    "SBATCH_MEM_BIND": "none", "SRUN_CPUS_PER_TASK": "1", "SUBMITIT_EXECUTOR": "slurm",
+}  # fmt: skip
+
+
+def test_a_job_passes_none_of_its_variables_on_to_those_that_it_submits(play, tmp_path, monkeypatch):
+    for key, value in OF_A_JOB.items():
+        monkeypatch.setenv(key, value)
+    monkeypatch.setenv("SLURM_CONF", "/etc/slurm/slurm.conf")
+    folder = play("srun", "exit 0")
+    before = dict(os.environ)
+    assert Slurm(tmp_path / "jobs", SETTINGS).submit([(["a"], partial(Path.touch, tmp_path))]) == 1
+    found = environment(folder)
+    assert {k for k in found if k.startswith(("SLURM", "SBATCH", "SRUN", "SUBMITIT"))} == {"SLURM_CONF"}
+    assert found["SLURM_CONF"] == "/etc/slurm/slurm.conf"
+    assert dict(os.environ) == before
+
+
+def test_a_users_own_defaults_reach_sbatch(play, tmp_path, monkeypatch):
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setenv("SBATCH_ACCOUNT", "mine")
+    folder = play("srun", "exit 0")
+    assert Slurm(tmp_path / "jobs", SETTINGS).submit([(["a"], partial(Path.touch, tmp_path))]) == 1
+    assert environment(folder)["SBATCH_ACCOUNT"] == "mine"
+
+
+def test_a_users_filters_hide_no_job_from_us(play, tmp_path, monkeypatch):
+    monkeypatch.setenv("SQUEUE_STATES", "RUNNING")
+    jobs = Slurm(tmp_path / "jobs", SETTINGS)
+    assert jobs.submit([(["a"], partial(Path.touch, tmp_path))]) == 1
+    (path,) = (tmp_path / "jobs").glob("*.json")
+    assert json.loads(path.read_text())["job_id"] == "7"
+    play("squeue", f'[ -n "$SQUEUE_STATES" ] || echo "{path.stem}|7|PENDING|None"')
+    assert jobs.live_keys() == {"a"}
