@@ -24,6 +24,7 @@ from typing import Any, Protocol
 
 from designspace.errors import RunError, one_line
 from designspace.launch import interrupt
+from designspace.launch.modules import safe_path
 
 Work = Callable[[Any], Any]
 Setup = Callable[[], Work]
@@ -203,7 +204,7 @@ class _Worker:
                 1, mp_context=self._context, initializer=_start_worker, initargs=(self._environment,)
             )
             try:
-                with interrupt.deferred(signal.SIGINT, signal.SIGTERM), interrupt.blocked():
+                with interrupt.deferred(signal.SIGINT, signal.SIGTERM), interrupt.blocked(), safe_path():
                     self._ready = self._executor.submit(_set_up, self._setup)
                 return
             except (ConnectionError, EOFError):  # the fork server was killed and is going down
@@ -265,9 +266,10 @@ def _context(preload: Sequence[str]) -> Any:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(preload))
-    resource_tracker.ensure_running()  # before the mask: it takes SIGINT out of it
-    with interrupt.blocked(signal.SIGINT):  # Ctrl-C while the server imports would show its traceback
-        forkserver.ensure_running()
+    with safe_path():
+        resource_tracker.ensure_running()  # before the mask: it takes SIGINT out of it
+        with interrupt.blocked(signal.SIGINT):  # Ctrl-C while the server imports would show its traceback
+            forkserver.ensure_running()
     return context
 
 

@@ -15,7 +15,9 @@ import logging
 import math
 import os
 import re
+import shlex
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from designspace.errors import RunError, UserError, one_line
+from designspace.launch.modules import needs_current_folder
 from designspace.launch.settings import LauncherSettings
 from designspace.store.paths import replacing
 
@@ -177,7 +180,10 @@ class Slurm:
                 outside_of_a_job(),
             ):
                 executor = submitit.AutoExecutor(
-                    self._folder, cluster="slurm", slurm_max_num_timeout=MAX_TIMEOUTS
+                    self._folder,
+                    cluster="slurm",
+                    slurm_max_num_timeout=MAX_TIMEOUTS,
+                    slurm_python=_python(),
                 )
                 executor.update_parameters(**self._parameters(name, parallelism))
                 with executor.batch():
@@ -243,6 +249,11 @@ class Slurm:
                     f"{path}: cannot be read ({one_line(error)}); cancel its jobs and delete it"
                 ) from None
         return found
+
+
+def _python() -> str:
+    """How a task starts Python: as `python -m` it would look for modules in the current folder first."""
+    return shlex.quote(sys.executable) + ("" if needs_current_folder() else " -P")
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -73,3 +74,10 @@ def test_a_users_filters_hide_no_job_from_us(play, tmp_path, monkeypatch):
     assert json.loads(path.read_text())["job_id"] == "7"
     play("squeue", f'[ -n "$SQUEUE_STATES" ] || echo "{path.stem}|7|PENDING|None"')
     assert jobs.live_keys() == {"a"}
+
+
+def test_tasks_look_for_no_modules_in_the_folder_of_submission(play, tmp_path):
+    play("sbatch", 'cp "$1" "$FOLDER/script"; echo "Submitted batch job 7"')
+    folder = play("srun", "exit 0")
+    assert Slurm(tmp_path / "jobs", SETTINGS).submit([(["a"], partial(Path.touch, tmp_path))]) == 1
+    assert f"{sys.executable} -P -u -m submitit.core._submit" in (folder / "script").read_text()
