@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 import traceback
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -34,6 +34,7 @@ STARTS = 5  # tries to get a worker going
 SERVER_TRIES, SERVER_SECONDS = 20, 0.1  # to reach a fork server that has just died
 THREAD_SECONDS = 5.0  # that an executor's thread gets to end
 UNKNOWN_EXIT = 255  # multiprocessing's exit code for a child of a fork server that is gone
+SPARED = 3  # times that an item whose worker was terminated is begun again before that counts
 STUCK_SECONDS = 2.0  # between two looks for workers that hang
 
 
@@ -154,6 +155,9 @@ class ProcessPool:
 
     def run(self, queue: deque[Any], stuck: Stuck = lambda item: False) -> Iterator[Outcome]:
         idle = deque(self._workers)
+        spared: Counter[int] = (
+            Counter()
+        )  # by the identity of an item that is queued or busy
         while queue or self._busy:
             while queue and idle:
                 worker, item = idle.popleft(), queue.popleft()
@@ -172,12 +176,15 @@ class ProcessPool:
                 except (BrokenProcessPool, TimeoutError):
                     terminated = future not in hanging and worker.was_terminated()
                     worker.replace()
-                    if terminated:  # as when a batch system ends this task; not the item's fault
+                    # As when a batch system ends this task; it may be the item's doing if it goes on.
+                    if terminated and spared[id(item)] < SPARED:
+                        spared[id(item)] += 1
                         idle.append(worker)
                         queue.appendleft(item)
                         continue
                     failure = HUNG if future in hanging else DIED
                     outcome = Outcome(item, started, (_now() - started).total_seconds(), failure=failure)
+                spared.pop(id(item), None)
                 idle.append(worker)
                 yield outcome
 

@@ -15,7 +15,7 @@ import pytest
 from designspace.errors import RunError, UserError
 from designspace.launch import interrupt
 from designspace.launch.local import available_cores, open_pool, worker_environments
-from designspace.launch.pool import InProcessPool, ProcessPool
+from designspace.launch.pool import SPARED, InProcessPool, ProcessPool
 from designspace.launch.settings import LauncherSettings
 
 sys.path.insert(0, os.path.dirname(__file__))
@@ -202,3 +202,12 @@ def test_a_worker_that_was_terminated_is_not_the_items_fault(tmp_path, number):
         assert (outcome.value, outcome.failure) == ("survived", None)
     else:
         assert outcome.failure.kind == "worker_died"
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, 255])
+def test_an_item_that_ends_every_worker_so_fails_after_a_few(tmp_path, end):
+    item = (end, str(tmp_path / "starts"))
+    with ProcessPool(work.always_end_setup, environments=[{}]) as pool:
+        (outcome,) = pool.run(deque([item]))
+    assert outcome.failure.kind == "worker_died"
+    assert (tmp_path / "starts").stat().st_size == SPARED + 1

@@ -72,3 +72,18 @@ def kill_once(item):
         os.kill(os.getpid(), number)
         time.sleep(60)
     return "survived"
+
+
+def always_end_setup():
+    return always_end
+
+
+def always_end(item):
+    """End this process by SIGTERM or with an exit code, and leave one byte more in the file."""
+    end, path = item
+    with open(path, "a") as file:
+        file.write(".")
+    if end == signal.SIGTERM:
+        os.kill(os.getpid(), end)
+        time.sleep(60)
+    os._exit(end)
