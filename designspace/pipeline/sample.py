@@ -22,6 +22,7 @@ from designspace.data.settings import DataSettings
 from designspace.errors import UserError
 from designspace.spaces.load import Space
 from designspace.spaces.sampling import Population, sample
+from designspace.store.claims import is_void
 from designspace.store.paths import SpaceFolder, replacing
 from designspace.store.records import archived_models, read_models, write_table
 from designspace.store.versions import git_commit, versions
@@ -66,45 +67,56 @@ def sample_population(config: RunConfig, space: Space) -> Population:
 def write_population(folder: SpaceFolder, settings: dict[str, Any], models: pd.DataFrame) -> None:
     """Write or extend models.parquet with this population.
 
-    A population only grows: its first models are never changed, and asking for fewer takes nothing away.
+    A population of which something was trained only grows: its first models are never changed, and asking
+    for fewer takes nothing away. Before that, as after a run that was refused, another one replaces it.
 
     Raises:
-        UserError: the folder holds other networks than these.
+        UserError: the folder holds other networks than these, or a population of other settings.
     """
+    check_unchanged(folder, settings)  # once more: meanwhile another run may have been at work
     known = read_models(folder) if folder.models.exists() else models.iloc[:0]
-    if folder.config.exists() and _replaces_data(folder, read_settings(folder), settings):
-        log.info("%s: its networks, of which none was trained, are sampled anew: other data", folder.label)
-        known = known.iloc[:0]
-    common = min(len(known), len(models))
-    if list(known["model_id"][:common]) != list(models["model_id"][:common]):
+    ids, wanted = list(known["model_id"]), list(models["model_id"])
+    common = min(len(ids), len(wanted))
+    if not is_begun(folder):
+        if ids[:common] != wanted[:common]:
+            log.warning("%s: replaces a population of which nothing was trained", folder.label)
+        if ids != wanted or not _are_written(folder, settings):
+            _write(folder, settings, models)
+        return
+    if ids[:common] != wanted[:common]:
         raise UserError(
             f"{folder.models}: holds other networks than these settings give; choose another study"
         )
-    if len(models) > len(known):
-        write_table(folder.models, models)
-    if len(models) > len(known) or not folder.config.exists() or _lacks_data(folder, settings):
-        with replacing(folder.config) as temporary:
-            text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
-            temporary.write_text(text, encoding="utf-8")
+    if len(wanted) > len(ids) or not folder.config.exists():
+        _write(folder, settings, models if len(wanted) > len(ids) else known)
 
 
-def _replaces_data(folder: SpaceFolder, there: dict[str, Any], now: dict[str, Any]) -> bool:
-    """Whether a population that is tied to nothing yet gets other data."""
-    return bool(changed_settings(there, now, ("data",))) and not is_begun(folder)
+def _are_written(folder: SpaceFolder, settings: dict[str, Any]) -> bool:
+    """Whether config.yaml holds these settings, and the data that were found where they are known now."""
+    if not folder.config.exists():
+        return False
+    there, found = read_settings(folder), settings.get("data_found")
+    return found in (None, there.get("data_found")) and not changed_settings(
+        there, settings, POPULATION_SECTIONS
+    )
 
 
-def _lacks_data(folder: SpaceFolder, settings: dict[str, Any]) -> bool:
-    """Whether the population was sampled without a look at its images, or before they were tried."""
-    found = settings.get("data_found")
-    return found is not None and found != read_settings(folder).get("data_found") and not is_begun(folder)
+def _write(folder: SpaceFolder, settings: dict[str, Any], models: pd.DataFrame) -> None:
+    write_table(folder.models, models)
+    with replacing(folder.config) as temporary:
+        text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
+        temporary.write_text(text, encoding="utf-8")
 
 
 def is_begun(folder: SpaceFolder) -> bool:
     """Whether a model of the population, or of a rerun, was trained, is in work, or was submitted."""
     reruns = (*folder.repeats().values(), *folder.extended().values())
-    files = (path for place in (folder.records, folder.jobs) if place.is_dir() for path in place.iterdir())
-    return any(not path.name.startswith(".") for path in files) or (
-        bool(archived_models(folder)) or any(map(is_begun, reruns))
+    files = folder.records.glob("[!.]*")
+    return (
+        any(path.suffix != ".claim" or not is_void(path) for path in files)
+        or any(folder.jobs.glob("*.json"))
+        or bool(archived_models(folder))
+        or any(map(is_begun, reruns))
     )
 
 
@@ -135,15 +147,11 @@ def read_settings(folder: SpaceFolder) -> dict[str, Any]:
 def check_unchanged(folder: SpaceFolder, settings: dict[str, Any]) -> None:
     """Refuse to mix populations: raises UserError with the keys in which the folder's settings differ.
 
-    Other data are no difference as long as nothing was trained.
+    One of which nothing was trained yet may be replaced.
     """
-    if not folder.config.exists():
+    if not folder.config.exists() or not is_begun(folder):
         return
-    there = read_settings(folder)
-    other = tuple(section for section in POPULATION_SECTIONS if section != "data")
-    if not changed_settings(there, settings, other) and _replaces_data(folder, there, settings):
-        return
-    if changed := changed_settings(there, settings, POPULATION_SECTIONS):
+    if changed := changed_settings(read_settings(folder), settings, POPULATION_SECTIONS):
         raise UserError(
             f"{folder.root}: holds a population of other settings: {'; '.join(changed)}; "
             "use those, or another name with study=..."

@@ -207,7 +207,7 @@ def test_a_diverged_model_is_a_result(config):
 
 
 def test_other_settings_are_refused_with_the_keys(config):
-    sample_and_train.run(debug(config, stop_after="sample"))
+    sample_and_train.run(debug(config, num_models=1))
     before = folder_of(config).models.read_bytes()
     other = debug(config, seed=1, train=replace(config.train, lr=0.2))
     with pytest.raises(UserError) as caught:
@@ -405,6 +405,7 @@ def test_settings_that_came_later_do_not_keep_a_study_from_being_extended(config
     settings = yaml.safe_load(folder.config.read_text())
     del settings["train"]["cuda_graphs"]  # as in a file of an earlier version
     folder.config.write_text(yaml.safe_dump(settings))
+    folder.record("0").touch()
     sample_and_train.run(debug(config, stop_after="sample", num_models=5))
     graphs = debug(config, stop_after="sample", train=replace(config.train, cuda_graphs=True))
     with pytest.raises(UserError, match=r"train.cuda_graphs \(False there, True now\)"):
@@ -461,4 +462,32 @@ def test_a_limit_holds_back_a_run_that_would_exceed_it(config, monkeypatch):
     with pytest.raises(UserError, match=r"limits.gpu_hours=1e-07: this run would take about"):
         sample_and_train.run(debug(config, limits=LimitSettings(gpu_hours=1e-7)))
     assert list(folder_of(config).records.iterdir()) == []
-    assert sample_and_train.run(debug(config, limits=LimitSettings(gpu_hours=10))).complete
+    fewer = debug(config, limits=LimitSettings(gpu_hours=10), num_models=2, seed=5)
+    assert sample_and_train.run(fewer).complete
+    assert len(pd.read_parquet(folder_of(config).models)) == 2
+    assert yaml.safe_load(folder_of(config).config.read_text())["seed"] == 5
+
+
+@pytest.mark.parametrize("begun", ["0.json", "0.checkpoint", "0.unreadable", "../jobs/designspace-1.json"])
+def test_a_population_that_was_begun_is_not_replaced(config, begun):
+    sample_and_train.run(debug(config, stop_after="sample"))
+    path = folder_of(config).records / begun
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    before = folder_of(config).models.read_bytes()
+    with pytest.raises(UserError, match=r"seed \(0 there, 1 now\)"):
+        sample_and_train.run(debug(config, stop_after="sample", seed=1))
+    assert folder_of(config).models.read_bytes() == before
+
+
+def test_what_a_killed_run_left_before_its_first_result_ties_to_nothing(config):
+    sample_and_train.run(debug(config, stop_after="sample"))
+    claim = folder_of(config).claim("0")
+    code = (
+        "import os, pathlib\nfrom designspace.store.claims import claimed\n"
+        f"with claimed(pathlib.Path({str(claim)!r})): os._exit(1)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=False)
+    assert claim.exists()
+    sample_and_train.run(debug(config, stop_after="sample", seed=1))
+    assert yaml.safe_load(folder_of(config).config.read_text())["seed"] == 1
