@@ -155,9 +155,7 @@ class ProcessPool:
 
     def run(self, queue: deque[Any], stuck: Stuck = lambda item: False) -> Iterator[Outcome]:
         idle = deque(self._workers)
-        spared: Counter[int] = (
-            Counter()
-        )  # by the identity of an item that is queued or busy
+        spared: Counter[int] = Counter()  # by the identity of an item that is queued or busy
         while queue or self._busy:
             while queue and idle:
                 worker, item = idle.popleft(), queue.popleft()

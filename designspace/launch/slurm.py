@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +40,11 @@ FILTERS = ("SQUEUE_", "SCANCEL_")  # a user's variables that hide jobs from thes
 
 # What sbatch says when the same request may succeed later.
 UNREACHABLE = re.compile(
-    "unable to contact slurm|socket timed out|connection refused|connection timed out|zero bytes were"
-    "|communication connection failure|standby mode",
-    re.IGNORECASE,
+    "unable to contact slurm|connection refused|communication connection failure|standby mode", re.IGNORECASE
+)
+# What it says when the controller may have taken the job all the same.
+UNANSWERED = re.compile(
+    "timed out|zero bytes were|message (send|receive) failure|communication shutdown failure", re.IGNORECASE
 )
 FULL = re.compile("temporarily unable to accept|resource temporarily unavailable", re.IGNORECASE)
 
@@ -65,8 +67,14 @@ class Slurm:
         self._settings = settings
         self._array_size: int | None = None  # the largest that the cluster is likely to take now
         self._refusal: str | None = None  # told last
+        self._job_ids: dict[str, str] = {}  # of the jobs last seen in the queue, by name
         self._silent = False  # whether the controller did not answer at the last look
         self._token = "designspace-" + hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:10]
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the cluster takes no more jobs now, or None."""
+        return "the queue cannot be asked" if self._silent else self._refusal
 
     @property
     def name_pattern(self) -> str:
@@ -107,6 +115,8 @@ class Slurm:
                 continue
             for number in alive:
                 keys.update(submission.tasks[number])
+            if submission.job_id is None:  # whose answer was lost; its logs have the job's number
+                self._keep(replace(submission, job_id=self._job_ids[submission.name]))
         return keys
 
     def cancel(self) -> None:
@@ -126,9 +136,10 @@ class Slurm:
             name, job, _state, reason = line.strip().split("|", 3)
             if "held" in reason.lower() and "launch" in reason.lower():
                 _ask("scontrol", "release", job)
-            number = re.fullmatch(r"\d+(?:_(\d+))?", job)
+            number = re.fullmatch(r"(\d+)(?:_(\d+))?", job)
             if number is not None:
-                found.setdefault(name, set()).add(int(number[1] or 0))
+                self._job_ids[name] = number[1]
+                found.setdefault(name, set()).add(int(number[2] or 0))
         return found
 
     # ---- submitting --------------------------------------------------------------------------------------
@@ -189,11 +200,13 @@ class Slurm:
                 with executor.batch():
                     jobs = [executor.submit(function) for _, function in tasks]
         except Exception as error:
+            if UNANSWERED.search(str(error)):  # the intent stays: the queue will tell
+                raise _RefusedError(f"no answer to a submission: {_gist(error)}", limit=False) from None
             self._path(name).unlink(missing_ok=True)
             if UNREACHABLE.search(str(error)) or _is_limit(str(error)):
                 raise _RefusedError(_gist(error), limit=_is_limit(str(error))) from None
             raise UserError(f"launcher=slurm: cannot submit: {_gist(error)}") from None
-        self._keep(Submission(name, submission.tasks, jobs[0].job_id.split("_")[0], submission.submitted))
+        self._keep(replace(submission, job_id=jobs[0].job_id.split("_")[0]))
 
     def _parameters(self, name: str, parallelism: int) -> dict[str, Any]:
         s = self._settings

@@ -11,7 +11,7 @@ import logging
 import math
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
@@ -89,7 +89,8 @@ class Cluster:
         With `wait=False` it ends after the first look and submission.
 
         Raises:
-            RunError: many models fail in the same way, or tasks end again and again without a result.
+            RunError: many models fail in the same way, or tasks end again and again without a result; with
+                `wait=False`, the cluster did not take all of them.
         """
         waiting = {model.model_id: model for model in queue}
         absent = waiting.keys() | set()  # open models that no task had at the last look
@@ -120,6 +121,7 @@ class Cluster:
                 fruitless += self._submit(again, models_per_task) > 0
             yield None
             if not self.settings.wait:
+                self._stop_unless_submitted(waiting.keys())
                 return
             time.sleep(self.settings.poll_seconds)
 
@@ -172,6 +174,16 @@ class Cluster:
                 model = record_failure(self.folder, model, outcome, failure)
             found.append(model)
         return found
+
+    def _stop_unless_submitted(self, waiting: Set[str]) -> None:
+        if self.slurm.refusal is None:
+            return
+        live = self.slurm.live_keys()
+        left = "perhaps all" if live is None else len(waiting - live)
+        raise RunError(
+            f"launcher.wait=false: {left} of {len(waiting)} models are not submitted: {self.slurm.refusal}; "
+            "run the same command again"
+        )
 
     def _stop_if_all_fail(self, ended: Sequence[Event]) -> None:
         same = Counter(e.failed.traceback for e in ended if e.failed is not None and e.failed.traceback)

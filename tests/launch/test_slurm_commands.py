@@ -81,3 +81,33 @@ def test_tasks_look_for_no_modules_in_the_folder_of_submission(play, tmp_path):
     folder = play("srun", "exit 0")
     assert Slurm(tmp_path / "jobs", SETTINGS).submit([(["a"], partial(Path.touch, tmp_path))]) == 1
     assert f"{sys.executable} -P -u -m submitit.core._submit" in (folder / "script").read_text()
+
+
+NO_ANSWER = (
+    "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation",
+    "sbatch: error: Batch job submission failed: Zero Bytes were transmitted or received",
+    "sbatch: error: Batch job submission failed: Message receive failure",
+)
+
+
+@pytest.mark.parametrize("complaint", NO_ANSWER)
+def test_a_submission_without_an_answer_is_looked_for_before_the_next(play, tmp_path, complaint):
+    jobs = Slurm(tmp_path / "jobs", SETTINGS)
+    play("sbatch", f'echo "{complaint}" >&2; exit 1')
+    assert jobs.submit([(["a"], partial(Path.touch, tmp_path))]) == 0
+    (path,) = (tmp_path / "jobs").glob("*.json")
+    assert jobs.live_keys() == {"a"}  # perhaps
+    play("squeue", f'echo "{path.stem}|8|PENDING|None"')
+    path.write_text(json.dumps({**json.loads(path.read_text()), "submitted": 0}))  # long ago
+    assert jobs.live_keys() == {"a"}
+    assert jobs.log_of("a") == tmp_path / "jobs" / "8_0_log.err"
+    play("squeue", "exit 0")
+    assert jobs.live_keys() == set()
+
+
+def test_a_controller_that_was_not_reached_has_no_job(play, tmp_path):
+    jobs = Slurm(tmp_path / "jobs", SETTINGS)
+    play("sbatch", 'echo "sbatch: error: Unable to contact slurm controller (connect failure)" >&2; exit 1')
+    assert jobs.submit([(["a"], partial(Path.touch, tmp_path))]) == 0
+    assert list((tmp_path / "jobs").glob("*.json")) == []
+    assert jobs.live_keys() == set()

@@ -3,6 +3,7 @@
 import pytest
 
 from designspace.data.settings import DataSettings
+from designspace.errors import RunError
 from designspace.launch.settings import LauncherSettings
 from designspace.networks.architecture import Architecture
 from designspace.spaces.sampling import NetworkSettings
@@ -55,3 +56,29 @@ def test_a_look_reads_no_more_files_than_there_are_records(looks, monkeypatch):
     )
     assert next(events) is None
     assert read == [folder.record(record.model_id)]
+
+
+class FullQueue:
+    """Takes the first three tasks alone."""
+
+    refusal = "AssocMaxSubmitJobLimit"
+
+    def __init__(self):
+        self.live = set()
+
+    def live_keys(self):
+        return set(self.live)
+
+    def submit(self, tasks):
+        self.live = {key for keys, _ in tasks[:3] for key in keys}
+        return 3
+
+
+def test_leaving_says_how_many_models_are_not_submitted(tmp_path):
+    folder = SpaceFolder(tmp_path / "s")
+    settings = LauncherSettings(name="slurm", wait=False)
+    job = Job(folder, DataSettings(), NetworkSettings(), TrainSettings(), resolution=32)
+    events = Cluster(job, settings, folder, FullQueue()).train(MODELS, models_per_task=2)
+    assert next(events) is None
+    with pytest.raises(RunError, match="44 of 50 models are not submitted: AssocMaxSubmitJobLimit; run the"):
+        next(events)
