@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import shutil
+import subprocess
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +15,8 @@ from typing import Any
 
 from designspace.launch.pool import InProcessPool, Outcome, Pool, ProcessPool, Setup, Work
 from designspace.launch.settings import LauncherSettings
+
+log = logging.getLogger(__name__)
 
 MIN_START_SECONDS = 10.0  # that a worker gets to start, however soon it counts as hanging later
 # glibc gives large blocks back to the system at every step, which then clears them page by page: keep them,
@@ -70,6 +75,12 @@ def worker_environments(settings: LauncherSettings) -> list[dict[str, str]]:
     """Environment variables of each worker: its threads and, where there are GPUs, the one it uses."""
     threads = dict.fromkeys(THREAD_VARIABLES, str(settings.threads))
     gpus = visible_gpus()
+    if len(gpus) < len(named_gpus()):
+        log.warning(
+            "CUDA_VISIBLE_DEVICES=%s: %d of these %d GPUs can be used here%s",
+            os.environ["CUDA_VISIBLE_DEVICES"], len(gpus), len(named_gpus()),
+            "" if gpus else "; the processor is used",
+        )  # fmt: skip
     count = settings.workers_on(available_cores(), len(gpus))
     return [
         {**threads, **({"CUDA_VISIBLE_DEVICES": gpus[i % len(gpus)]} if gpus else {})} for i in range(count)
@@ -82,11 +93,34 @@ def available_cores() -> int:
 
 
 def visible_gpus() -> list[str]:
-    """Names by which CUDA selects the GPUs that this process may use; empty where there are none."""
-    if "CUDA_VISIBLE_DEVICES" in os.environ:
-        return [name for name in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if name not in ("", "-1")]
-    if shutil.which("nvidia-smi") is None:
+    """Names by which CUDA selects the GPUs that this process may use; empty where there are none.
+
+    Of those that CUDA_VISIBLE_DEVICES names, CUDA takes the ones before the first that it does not know.
+    """
+    named = named_gpus()
+    if not named and ("CUDA_VISIBLE_DEVICES" in os.environ or shutil.which("nvidia-smi") is None):
         return []
     import torch  # slow to import, and only where there may be a GPU
 
-    return [str(i) for i in range(torch.cuda.device_count())]
+    count = torch.cuda.device_count()
+    if not named:
+        return [str(i) for i in range(count)]
+    if all(name.startswith("MIG-") for name in named):  # CUDA shows a process one part, whatever it names
+        return _present_parts(named, count)
+    return named[:count]
+
+
+def named_gpus() -> list[str]:
+    """What CUDA_VISIBLE_DEVICES names, be it there or not."""
+    names = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    return [name.strip() for name in names if name.strip() not in ("", "-1")]
+
+
+def _present_parts(named: list[str], count: int) -> list[str]:
+    """Those of the named parts of GPUs (MIG) that nvidia-smi lists; without it, as many as CUDA counts."""
+    try:
+        done = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return named[:count]
+    present = re.findall(r"UUID:\s*(MIG-[^)\s]+)", done.stdout)
+    return [name for name in named if any(uuid.startswith(name) for uuid in present)]

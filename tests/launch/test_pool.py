@@ -9,11 +9,12 @@ import textwrap
 import threading
 import time
 from collections import deque
+from unittest.mock import Mock
 
 import pytest
 
 from designspace.errors import RunError, UserError
-from designspace.launch import interrupt
+from designspace.launch import interrupt, local
 from designspace.launch.local import available_cores, open_pool, worker_environments
 from designspace.launch.pool import SPARED, InProcessPool, ProcessPool
 from designspace.launch.settings import LauncherSettings
@@ -130,10 +131,42 @@ def test_workers_end_with_their_parent(end):
     assert not alive(pid)
 
 
-def test_gpus_are_dealt_out(monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+def dealt(monkeypatch, visible, count, parts=None):
+    """The GPU of each worker where CUDA counts so many, and nvidia-smi (if there is one) lists such parts."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: count)
+    answer = FileNotFoundError("nvidia-smi") if parts is None else None
+    listed = "".join(f"  MIG 1g.10gb Device 0: (UUID: {part})\n" for part in parts or ())
+    monkeypatch.setattr(
+        local.subprocess, "run", Mock(side_effect=answer, return_value=Mock(stdout="GPU 0: H100\n" + listed))
+    )
     environments = worker_environments(LauncherSettings(workers_per_gpu=2))
-    assert [e["CUDA_VISIBLE_DEVICES"] for e in environments] == ["4", "7", "4", "7"]
+    return [environment.get("CUDA_VISIBLE_DEVICES") for environment in environments]
+
+
+def test_gpus_are_dealt_out(monkeypatch, caplog):
+    assert dealt(monkeypatch, "4,7", 2) == ["4", "7", "4", "7"]
+    assert dealt(monkeypatch, "MIG-aa1,MIG-bb", 1, ["MIG-aa1", "MIG-bb"]) == ["MIG-aa1", "MIG-bb"] * 2
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("visible", "count", "parts", "used"),
+    [
+        ("0,1,2,3,4,5", 0, None, []),
+        ("0,1,7,2", 2, None, ["0", "1"]),
+        ("GPU-12", 0, None, []),
+        ("MIG-aa,MIG-cc", 1, ["MIG-aa", "MIG-bb"], ["MIG-aa"]),
+        ("MIG-cc", 0, ["MIG-aa"], []),
+        ("MIG-cc", 0, None, []),
+    ],
+)
+def test_gpus_that_are_not_there_get_no_worker_and_are_told(monkeypatch, caplog, visible, count, parts, used):
+    found = dealt(monkeypatch, visible, count, parts)
+    assert found == (2 * used or [None] * available_cores())
+    named = visible.count(",") + 1
+    assert f"CUDA_VISIBLE_DEVICES={visible}: {len(used)} of these {named} GPUs can be used" in caplog.text
+    assert ("the processor is used" in caplog.text) is (not used)
 
 
 def test_one_single_threaded_worker_a_core(monkeypatch):

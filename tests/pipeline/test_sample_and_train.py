@@ -458,7 +458,7 @@ def test_a_plan_says_what_it_would_take_and_writes_nothing(config, caplog):
 
 
 def test_a_limit_holds_back_a_run_that_would_exceed_it(config, monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setattr(train, "visible_gpus", lambda: ["0"])
     with pytest.raises(UserError, match=r"limits.gpu_hours=1e-07: this run would take about"):
         sample_and_train.run(debug(config, limits=LimitSettings(gpu_hours=1e-7)))
     assert list(folder_of(config).records.iterdir()) == []
