@@ -85,13 +85,13 @@ def test_workers_that_cannot_start_end_the_run():
         results(two_workers(work.dying_setup), [1])
 
 
-def test_each_worker_has_its_environment():
-    pool = ProcessPool(
-        work.environment_setup, environments=[{"CUDA_VISIBLE_DEVICES": str(i)} for i in range(2)]
-    )
-    values = {outcome.value for outcome in results(pool, ["CUDA_VISIBLE_DEVICES"] * 1).values()}
-    assert {value for value, _ in values} <= {"0", "1"}
-    assert None not in {value for value, _ in values}
+def test_each_worker_has_its_environment_and_so_has_the_one_that_replaces_it(tmp_path):
+    environments = [{"CUDA_VISIBLE_DEVICES": str(i)} for i in range(3)]
+    with ProcessPool(work.meeting_setup, environments=environments) as pool:
+        for end in ("return", "die", "return again"):
+            items = [("CUDA_VISIBLE_DEVICES", str(tmp_path / end / str(i)), 3, end) for i in range(3)]
+            values = [outcome.value for outcome in pool.run(deque(items))]
+            assert sorted(values, key=str) == ([None] * 3 if end == "die" else ["0", "1", "2"])
 
 
 def alive(pid):

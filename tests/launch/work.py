@@ -87,3 +87,20 @@ def always_end(item):
         os.kill(os.getpid(), end)
         time.sleep(60)
     os._exit(end)
+
+
+def meeting_setup():
+    return meet
+
+
+def meet(item):
+    """A variable's value, once `count` items are being worked on, each by a worker of its own."""
+    variable, path, count, end = item
+    folder = os.path.dirname(path)
+    os.makedirs(folder, exist_ok=True)
+    open(path, "w").close()
+    while len(os.listdir(folder)) < count:
+        time.sleep(0.01)
+    if end == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.environ.get(variable)
