@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 QUERY_SECONDS = 60  # for an answer of the controller
 MAX_TIMEOUTS = 1_000_000  # requeues that submitit grants: as many as it takes
 DEFAULT_ARRAY_SIZE = 1001
+PREFIX = "designspace-"  # of all our jobs' names
 OVER = "over"  # subfolder of submissions that are over
 UNCONFIRMED_SECONDS = 120  # after which a submission that the queue does not know has not happened
 FILTERS = ("SQUEUE_", "SCANCEL_")  # a user's variables that hide jobs from these commands
@@ -69,7 +70,7 @@ class Slurm:
         self._refusal: str | None = None  # told last
         self._job_ids: dict[str, str] = {}  # of the jobs last seen in the queue, by name
         self._silent = False  # whether the controller did not answer at the last look
-        self._token = "designspace-" + hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:10]
+        self._token = PREFIX + hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:10]
 
     @property
     def refusal(self) -> str | None:
@@ -248,9 +249,13 @@ class Slurm:
             temporary.write_text(json.dumps(content), encoding="utf-8")
 
     def _submissions(self, folder: Path | None = None) -> list[Submission]:
-        """All submissions that were not found to be over, oldest first; or those put away in `folder`."""
+        """All submissions that were not found to be over, oldest first; or those put away in `folder`.
+
+        They are this folder's by where they lie, whatever path it was known by when they were made.
+        """
         found = []
-        for path in sorted((folder or self._folder).glob(f"{self._token}-*.json")):
+        paths = (folder or self._folder).glob(f"{PREFIX}*.json")
+        for path in sorted(paths, key=lambda path: path.stem.rpartition("-")[2]):  # of equal length: a time
             try:
                 content = json.loads(path.read_text(encoding="utf-8"))
                 tasks = tuple(tuple(map(str, keys)) for keys in content["tasks"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import logging
 import os
@@ -22,7 +23,7 @@ from designspace.data.settings import DataSettings
 from designspace.errors import UserError
 from designspace.spaces.load import Space
 from designspace.spaces.sampling import Population, sample
-from designspace.store.claims import is_void
+from designspace.store.claims import ClaimedError, claimed, is_void
 from designspace.store.paths import SpaceFolder, replacing
 from designspace.store.records import archived_models, read_models, write_table
 from designspace.store.versions import git_commit, versions
@@ -41,6 +42,7 @@ PASSING_KEYS = (
     "subsample",
 )  # of one call, not of the population
 TRAINING_SECTIONS = ("budget", "network", "data", "train")  # the same in populations that are compared
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)  # of flock
 FREE_KEYS = (
     *("data.root", "data.num_workers", "space.name"),
     *("data.on_unreadable", "data.val_share", "data.test_share"),  # what they do is in `data_found`
@@ -188,13 +190,27 @@ def changed_settings(there: Mapping[str, Any], now: Mapping[str, Any], sections:
 
 @contextlib.contextmanager
 def exclusive(folder: SpaceFolder) -> Iterator[None]:
-    """Keep a second run out of this folder for as long as this process lives."""
-    with open(folder.lock, "a+") as lock:
+    """Keep a second run out of this folder for as long as this process lives.
+
+    Where the file system has no locks, a file with our name takes their place; other machines respect it for
+    a minute alone. The claim of each model still keeps two runs from training it at the same time.
+    """
+    with open(folder.lock, "a+") as lock, contextlib.ExitStack() as held:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.seek(0)
-            raise UserError(f"{folder.root}: another run is at work there ({lock.read().strip()})") from None
+        except OSError as error:
+            try:
+                if error.errno not in NO_LOCKS:
+                    raise ClaimedError from None
+                held.enter_context(claimed(folder.lock.with_suffix(".claim")))
+            except ClaimedError:
+                lock.seek(0)
+                known = lock.read().strip()
+                raise UserError(f"{folder.root}: another run is at work there ({known})") from None
+            log.warning(
+                "%s: the file system has no locks (%s); start no second run of this study on another machine",
+                folder.root, error.strerror,
+            )  # fmt: skip
         lock.truncate(0)
         lock.write(f"process {os.getpid()} on {socket.gethostname()}")
         lock.flush()

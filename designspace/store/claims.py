@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from designspace.store.paths import create, host_name, temporary_name
+from designspace.store.processes import boot, born
 
 CLAIM_SECONDS = 60.0  # without a step, after which a claim of another machine is void
 TOUCH_SECONDS = 2.0  # at least, between two touches
@@ -46,7 +47,7 @@ class Claim:
 def claimed(path: Path) -> Iterator[Claim]:
     """Hold the claim for the time of the context. Raises ClaimedError where another worker holds it."""
     me = os.getpid()
-    owner = json.dumps({"host": host_name(), "boot": _boot(), "pid": me, "born": _born(me)})
+    owner = json.dumps({"host": host_name(), "boot": boot(), "pid": me, "born": born(me)})
     for _ in range(2):
         try:
             create(path, owner)
@@ -70,8 +71,8 @@ def is_void(path: Path, age: Callable[[Path], float] | None = None) -> bool:
     """
     try:
         owner = json.loads(path.read_text(encoding="utf-8"))
-        if (owner["host"], owner["boot"]) == (host_name(), _boot()):
-            return bool(_born(int(owner["pid"])) != owner["born"])
+        if (owner["host"], owner["boot"]) == (host_name(), boot()):
+            return bool(born(int(owner["pid"])) != (owner["born"] or ""))  # null: of an earlier version
     except FileNotFoundError:
         return True
     except (ValueError, KeyError, TypeError):
@@ -90,20 +91,3 @@ def age_seconds(path: Path) -> float:
         return 0.0
     finally:
         probe.unlink(missing_ok=True)
-
-
-def _boot() -> str:
-    """This start of the machine: process numbers mean nothing after the next."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
-
-
-def _born(pid: int) -> str | None:
-    """When a process began, in the kernel's own count; None where there is none alive (or no /proc)."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    except OSError:
-        return None
-    return None if fields[0] in "ZX" else fields[19]  # a zombie is dead

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from designspace.errors import UserError
+from designspace.store.processes import is_alive
 
 NOT_SPACES = ANALYSIS, REFINEMENTS = ("analysis", "refinements")  # other folders of a study
 REGIMES = "regimes"  # folder beside the studies
@@ -259,18 +260,8 @@ def remove_leftovers(folder: Path) -> None:
         host, pid = path.name.split(".")[-3:-1]
         with contextlib.suppress(FileNotFoundError):
             if host == host_name():
-                abandoned = not _is_alive(int(pid)) if pid.isdigit() else False
+                abandoned = not is_alive(int(pid)) if pid.isdigit() else False
             else:
                 abandoned = time.time() - path.stat().st_mtime > LEFTOVER_SECONDS
             if abandoned:
                 path.unlink()
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -111,3 +111,13 @@ def test_a_controller_that_was_not_reached_has_no_job(play, tmp_path):
     assert jobs.submit([(["a"], partial(Path.touch, tmp_path))]) == 0
     assert list((tmp_path / "jobs").glob("*.json")) == []
     assert jobs.live_keys() == set()
+
+
+def test_submissions_are_found_by_another_path_of_the_folder(play, tmp_path):
+    assert Slurm(tmp_path / "jobs", SETTINGS).submit([(["a"], partial(Path.touch, tmp_path))]) == 1
+    (tmp_path / "jobs").rename(tmp_path / "elsewhere")
+    (path,) = (tmp_path / "elsewhere").glob("*.json")
+    play("squeue", f'echo "{path.stem}|7|PENDING|None"')
+    jobs = Slurm(tmp_path / "elsewhere", SETTINGS)
+    assert jobs.live_keys() == {"a"}
+    assert jobs.log_of("a") == tmp_path / "elsewhere" / "7_0_log.err"

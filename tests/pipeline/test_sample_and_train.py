@@ -1,5 +1,7 @@
 """The whole pipeline on tiny networks: sample, train, collect, resume, and what may go wrong between."""
 
+import errno
+import fcntl
 import json
 import logging
 import os
@@ -11,6 +13,7 @@ from collections import deque
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -310,6 +313,19 @@ def test_two_runs_do_not_share_a_folder(config):
     sample_and_train.run(debug(config, stop_after="sample"))
     with exclusive(folder_of(config)), pytest.raises(UserError, match="another run is at work there"):
         sample_and_train.run(debug(config))
+
+
+def test_a_file_system_without_locks_is_told_and_two_runs_are_kept_apart_all_the_same(
+    config, monkeypatch, caplog
+):
+    sample_and_train.run(debug(config, stop_after="sample"))
+    no_locks = OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+    monkeypatch.setattr(fcntl, "flock", Mock(side_effect=no_locks))
+    with exclusive(folder_of(config)), pytest.raises(UserError, match="another run is at work there"):
+        sample_and_train.run(debug(config))
+    assert "the file system has no locks (No locks available)" in caplog.text
+    assert sample_and_train.run(debug(config)).complete
+    assert not folder_of(config).lock.with_suffix(".claim").exists()
 
 
 def script(config, **environment):

@@ -10,7 +10,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from designspace.store import claims
+from designspace.store import claims, paths, processes
 from designspace.store.claims import ClaimedError, age_seconds, claimed, is_void
 
 
@@ -89,3 +89,33 @@ def test_a_claim_that_was_taken_away_does_not_stop_its_owner(path):
     with claimed(path) as claim:
         path.unlink()
         claim.touch()
+
+
+@pytest.fixture
+def without_proc(tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "PROC", tmp_path / "none")
+
+
+@pytest.mark.usefixtures("without_proc")
+def test_without_proc_a_claim_ends_with_its_process(path):
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    owner = {"host": paths.host_name(), "boot": "", "pid": process.pid, "born": ""}
+    path.write_text(json.dumps(owner))
+    assert not is_void(path)
+    path.write_text(json.dumps({**owner, "born": None}))  # as an earlier version wrote it
+    assert not is_void(path)
+    process.communicate(b"\n")
+    assert is_void(path)
+    with claimed(path):
+        assert not is_void(path)
+
+
+@pytest.mark.parametrize("end", ["zombie", "reaped"])
+def test_temporary_files_of_dead_processes_are_removed(tmp_path, end):
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, process.pid, os.WEXITED | (os.WNOWAIT if end == "zombie" else 0))
+    for pid in (process.pid, os.getpid()):
+        (tmp_path / f".x.json.{paths.host_name()}.{pid}.tmp").touch()
+    paths.remove_leftovers(tmp_path)
+    process.poll()
+    assert [p.name for p in tmp_path.iterdir()] == [f".x.json.{paths.host_name()}.{os.getpid()}.tmp"]
