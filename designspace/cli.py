@@ -26,6 +26,7 @@ from omegaconf.errors import OmegaConfBaseException
 from designspace import config as configuration
 from designspace.errors import RunError, UserError
 from designspace.help import help_text, keys
+from designspace.launch.places import current_folder
 
 CONF_FOLDER = Path(__file__).parents[1] / "conf"
 
@@ -67,6 +68,8 @@ def main(program: Program, summary: str | None) -> None:
         nonlocal worst
         worst = max(worst, _guarded(lambda: program.job(configuration.to_values(composed)), program.schema))
 
+    if status := _guarded(lambda: current_folder() and Status.OK, program.schema):
+        sys.exit(status)
     sys.argv[1:] = [_in_full(argument) for argument in sys.argv[1:]]
     application = hydra.main(version_base="1.3", config_path=str(CONF_FOLDER), config_name=program.name)(task)
     status = _guarded(application, program.schema)

@@ -25,6 +25,7 @@ from typing import Any, Protocol
 from designspace.errors import RunError, one_line
 from designspace.launch import interrupt
 from designspace.launch.modules import safe_path
+from designspace.launch.places import check_places
 
 Work = Callable[[Any], Any]
 Setup = Callable[[], Work]
@@ -132,6 +133,8 @@ class ProcessPool:
 
         A worker that takes longer than `start_seconds` for `setup` is replaced.
         """
+        with safe_path():
+            check_places()
         context = _context(preload)
         self._workers: list[_Worker] = []
         self._busy: dict[Future[Outcome], tuple[_Worker, Any, datetime]] = {}
