@@ -51,7 +51,7 @@ def interruptible_setup():
 
     def work(path):
         open(path, "w").close()
-        for _ in range(2000):
+        for _ in range(10_000):
             if interrupt.requested():
                 raise interrupt.Interrupted
             time.sleep(0.01)
@@ -94,7 +94,7 @@ def meeting_setup():
 
 
 def meet(item):
-    """A variable's value, once `count` items are being worked on, each by a worker of its own."""
+    """A variable's value (or the process), once `count` items are begun, each by a worker of its own."""
     variable, path, count, end = item
     folder = os.path.dirname(path)
     os.makedirs(folder, exist_ok=True)
@@ -103,4 +103,4 @@ def meet(item):
         time.sleep(0.01)
     if end == "die":
         os.kill(os.getpid(), signal.SIGKILL)
-    return os.environ.get(variable)
+    return os.getpid() if end == "pid" else os.environ.get(variable)
