@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -140,7 +141,13 @@ class Cluster:
 
     def _limit(self, jobs: int) -> None:
         self.run("sacctmgr", "-i", "modify", "user", "root", "set", f"MaxSubmitJobs={jobs}")
-        time.sleep(1)  # the database tells the controller
+        eventually(lambda: self._known_limit() == (jobs if jobs >= 0 else None))
+
+    def _known_limit(self) -> int | None:
+        """The limit as the database has told the controller; None where there is none."""
+        known = self.run("scontrol", "show", "assoc_mgr", "users=root", "flags=assoc")
+        limits = re.findall(r"MaxSubmitJobs=(\d+)", known)
+        return int(limits[0]) if limits else None
 
     def heal(self) -> None:
         """No jobs, no strays, and all nodes idle: what the next test begins with."""
