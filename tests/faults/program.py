@@ -182,6 +182,13 @@ class Run:
         """The worker processes: children of the fork server."""
         return [worker for workers in self.processes().values() for worker in workers]
 
+    @staticmethod
+    def has_loaded(pid: int, library: str) -> bool:
+        """Whether a process has a shared library of such a name, as when it is still importing."""
+        with contextlib.suppress(OSError):
+            return library in Path(f"/proc/{pid}/maps").read_text()
+        return False
+
     def fork_server(self) -> int:
         """The process that the workers are forked from."""
         return next(pid for pid, children in self.processes().items() if children)
