@@ -19,22 +19,13 @@ import pandas as pd
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
-BLOCKS = {
-    "x": "X block: 1x1, grouped 3x3, 1x1, residual",
-    "y": "Y block: X block with squeeze-and-excitation after the 3x3",
-    "v": "vanilla block: two 3x3, no residual",
-    "r": "residual basic block: two 3x3, residual",
-}
-BOTTLENECK_BLOCKS = ("x", "y")  # the blocks for which b and g mean something
-SE_RATIO = 0.25  # of the block's input width (RegNetY, Section 4 of the paper)
-
 
 @dataclass(frozen=True)
 class Architecture:
     """One network: stem, stages of equal blocks, global average pooling and a linear layer.
 
-    All per-stage values have one entry a stage. Blocks without a bottleneck ("v", "r") carry
-    bottleneck ratio 1 and group width = width (a dense convolution).
+    All per-stage values have one entry a stage. Parameters that the block does not read (see `blocks.Block`)
+    have one value: bottleneck ratio 1, and the group width of a dense convolution.
     """
 
     block: str

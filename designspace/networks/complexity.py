@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from designspace.networks.architecture import SE_RATIO, Architectures, IntArray
+from designspace.networks.architecture import Architectures, IntArray
+from designspace.networks.blocks import Layer, Site, find_block
 
 METRICS = ("flops", "params", "acts")
 STAGE_STRIDE = 2  # of the first block of each stage
-RESIDUAL_BLOCKS = ("x", "y", "r")
 ROWS_AT_ONCE = 1 << 14  # networks whose temporaries stay in the processor's cache
 
 
@@ -56,84 +56,27 @@ def costs(
     return totals
 
 
-@dataclass(frozen=True, eq=False)
-class _Layer:
-    """A convolution of `fan_in` weights an output channel, on a map of `area` pixels (linear layer: 1).
-
-    It has a bias, or BatchNorm follows.
-    """
-
-    fan_in: IntArray | int
-    w_out: IntArray
-    area: int
-    bias: bool = False
-
-    @property
-    def flops(self) -> IntArray:
-        inputs = self.fan_in + 1 if self.bias else self.fan_in
-        return inputs * self.w_out * self.area
-
-    @property
-    def params(self) -> IntArray:
-        return (self.fan_in + (1 if self.bias else 2)) * self.w_out
-
-    @property
-    def acts(self) -> IntArray:
-        return self.w_out * self.area
-
-
 def _layers(
     networks: Architectures, size: int, num_classes: int, in_channels: int
-) -> Iterator[tuple[IntArray | int, list[_Layer]]]:
+) -> Iterator[tuple[IntArray | int, list[Layer]]]:
     """All layers of the networks: how often they occur (one number a network, or for all), and which."""
-    block = _BLOCKS[networks.block]
+    block = find_block(networks.block)
     bottleneck_widths = networks.bottleneck_widths
     w_in = np.full(len(networks), networks.stem_width)
     size = _strided(size, networks.stem_stride)
-    yield 1, [_Layer(9 * in_channels, w_in, size**2)]
+    yield 1, [Layer(9 * in_channels, w_in, size**2)]
     for i in range(networks.num_stages):
         w, v, g = networks.widths[:, i], bottleneck_widths[:, i], networks.group_widths[:, i]
         size_in, size = size, _strided(size, STAGE_STRIDE)
-        first = block(_Site(w_in, w, v, g, size_in**2, size**2))
-        if networks.block in RESIDUAL_BLOCKS:  # the first block changes the shape, so its shortcut projects
-            first.append(_Layer(w_in, w, size**2))
+        first = block.layers(Site(w_in, w, v, g, size_in**2, size**2))
+        if block.residual:  # the first block changes the shape, so its shortcut projects
+            first.append(Layer(w_in, w, size**2))
         yield 1, first
-        yield networks.depths[:, i] - 1, block(_Site(w, w, v, g, size**2, size**2))
+        yield networks.depths[:, i] - 1, block.layers(Site(w, w, v, g, size**2, size**2))
         w_in = w
-    yield 1, [_Layer(w_in, np.full(len(networks), num_classes), 1, bias=True)]
+    yield 1, [Layer(w_in, np.full(len(networks), num_classes), 1, bias=True)]
 
 
 def _strided(size: int, stride: int) -> int:
     """Output size of a convolution that pads so that stride 1 keeps the size."""
     return (size - 1) // stride + 1
-
-
-@dataclass(frozen=True, eq=False)
-class _Site:
-    """A block's place in every network: all that its cost depends on."""
-
-    w_in: IntArray  # channels of the input
-    w: IntArray  # channels of the output
-    v: IntArray  # channels of the 3x3 convolution
-    g: IntArray  # channels per group of the 3x3 convolution
-    area_in: int  # pixels of the input
-    area: int  # pixels of the output
-
-
-# The blocks of `models/anynet.py`, without their shortcuts.
-
-
-def _x_block(s: _Site) -> list[_Layer]:
-    return [_Layer(s.w_in, s.v, s.area_in), _Layer(9 * s.g, s.v, s.area), _Layer(s.v, s.w, s.area)]
-
-
-def _y_block(s: _Site) -> list[_Layer]:
-    squeezed = np.maximum(np.rint(s.w_in * SE_RATIO).astype(np.int64), 1)
-    return [*_x_block(s), _Layer(s.v, squeezed, 1, bias=True), _Layer(squeezed, s.v, 1, bias=True)]
-
-
-def _basic_block(s: _Site) -> list[_Layer]:
-    return [_Layer(9 * s.w_in, s.w, s.area), _Layer(9 * s.w, s.w, s.area)]
-
-
-_BLOCKS = {"x": _x_block, "y": _y_block, "v": _basic_block, "r": _basic_block}

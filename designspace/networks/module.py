@@ -7,13 +7,14 @@ can be exchanged, in order, with those of timm's RegNets.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from designspace.errors import UserError
-from designspace.networks.architecture import BLOCKS, SE_RATIO, Architecture
+from designspace.networks.architecture import Architecture
+from designspace.networks.blocks import SE_RATIO, find_block
 from designspace.networks.complexity import STAGE_STRIDE
 
 
@@ -133,6 +134,20 @@ class VanillaBlock(nn.Sequential):
         super().__init__(_conv_norm_relu(w_in, w, kernel=3, stride=stride), _conv_norm_relu(w, w, kernel=3))
 
 
+class SingleBlock(nn.Sequential):
+    """relu(bn(3x3(x))): the paper's V."""
+
+    def __init__(self, w_in: int, w: int, stride: int) -> None:
+        super().__init__(_conv_norm_relu(w_in, w, kernel=3, stride=stride))
+
+
+class SingleResidualBlock(_Residual):
+    """relu(bn(3x3(x)) + shortcut(x)): the paper's VR."""
+
+    def __init__(self, w_in: int, w: int, stride: int) -> None:
+        super().__init__(nn.Sequential(_conv_norm(w_in, w, kernel=3, stride=stride)), w_in, w, stride)
+
+
 class SqueezeExcitation(nn.Module):
     """x * sigmoid(1x1(relu(1x1(mean of x over the pixels))))."""
 
@@ -148,15 +163,20 @@ class SqueezeExcitation(nn.Module):
 
 
 def _block(block: str, w_in: int, w: int, v: int, g: int, stride: int) -> nn.Module:
-    if block == "x":
-        return XBlock(w_in, w, v, g, stride)
-    if block == "y":
-        return YBlock(w_in, w, v, g, stride)
-    if block == "r":
-        return BasicBlock(w_in, w, stride)
-    if block == "v":
-        return VanillaBlock(w_in, w, stride)
-    raise UserError(f"block must be one of {', '.join(BLOCKS)}, but got {block!r}")
+    find_block(block)
+    return MODULES[block](w_in, w, v, g, stride)
+
+
+# The torch module of every block in `blocks.BLOCKS`, from w_in, w, v, g and the stride.
+MODULES: dict[str, Callable[[int, int, int, int, int], nn.Module]] = {
+    "x": XBlock,
+    "y": YBlock,
+    "v": lambda w_in, w, v, g, stride: VanillaBlock(w_in, w, stride),
+    "r": lambda w_in, w, v, g, stride: BasicBlock(w_in, w, stride),
+    "paper_r": lambda w_in, w, v, g, stride: XBlock(w_in, w, v, v, stride),
+    "paper_v": lambda w_in, w, v, g, stride: SingleBlock(w_in, w, stride),
+    "paper_vr": lambda w_in, w, v, g, stride: SingleResidualBlock(w_in, w, stride),
+}
 
 
 def _conv_norm(w_in: int, w: int, *, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:

@@ -14,12 +14,13 @@ import numpy.typing as npt
 
 from designspace.networks.architecture import FloatArray, IntArray
 from designspace.spaces.chain import Component, StageChain
-from designspace.spaces.compatibility import make_compatible
+from designspace.spaces.compatibility import ONE_GROUP, make_compatible
 from designspace.spaces.distributions import Distribution
 from designspace.spaces.draws import Draws
 from designspace.spaces.restrictions import ORDERS, SHARED, Restriction, satisfied
 
 BODY = ("widths", "bottleneck_ratios", "group_widths")  # compatibility ties these together
+UNREAD = {"bottleneck_ratios": 1.0, "group_widths": float(ONE_GROUP)}  # of blocks that do not read them
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,8 +136,8 @@ class AnyNetSpace:
             for name, d in self.parameters.items()
             if name in BODY
         }
-        for name in BODY:  # blocks without bottleneck: b = 1 and g = w
-            tables.setdefault(name, (np.ones(1), np.ones(1)))
+        for name, value in UNREAD.items():
+            tables.setdefault(name, (np.array([value]), np.ones(1)))
         shared = [name for name in BODY if self._is_shared(name)]
         for picked in itertools.product(*(range(len(tables[name][0])) for name in shared)):
             chosen = dict(zip(shared, picked, strict=True))
@@ -156,10 +157,7 @@ class AnyNetSpace:
         combined: FloatArray = np.ones(1)
         for _, probabilities in axes:
             combined = np.outer(combined, probabilities).ravel()
-        if "group_widths" in self.parameters:
-            widths, groups = make_compatible(w.astype(np.int64), b, g.astype(np.int64))
-        else:
-            widths, groups = w.astype(np.int64), w.astype(np.int64)
+        widths, groups = make_compatible(w.astype(np.int64), b, g.astype(np.int64))
         merged, where = np.unique(np.stack([widths, b, groups]), axis=1, return_inverse=True)
         p = np.bincount(where.ravel(), weights=combined).astype(np.float64)
         columns: dict[str, npt.NDArray[Any]] = {

@@ -6,6 +6,8 @@ import numpy as np
 
 from designspace.networks.architecture import FloatArray, IntArray
 
+ONE_GROUP = 1 << 40  # channels, more than any network has: the group width of a dense convolution
+
 
 def make_compatible(
     widths: IntArray, bottleneck_ratios: FloatArray, group_widths: IntArray

@@ -19,7 +19,7 @@ import numpy as np
 import yaml
 
 from designspace.errors import UserError
-from designspace.networks.architecture import BLOCKS, BOTTLENECK_BLOCKS
+from designspace.networks.blocks import BLOCKS
 from designspace.spaces.anynet import AnyNetSpace
 from designspace.spaces.distributions import Distribution, choice, log_normal, log_uniform, uniform
 from designspace.spaces.regnet import RegNetSpace
@@ -39,7 +39,8 @@ PARAMETERS = {
     "anynet": ("depths", "widths", "bottleneck_ratios", "group_widths"),
     "regnet": ("depth", "w0", "wa", "wm", "bottleneck_ratio", "group_width"),
 }
-BOTTLENECK_PARAMETERS = {"bottleneck_ratios", "group_widths", "bottleneck_ratio", "group_width"}
+BOTTLENECK_PARAMETERS = {"bottleneck_ratios", "bottleneck_ratio"}  # of blocks that read b
+GROUP_PARAMETERS = {"group_widths", "group_width"}  # of blocks that read g
 INTEGERS = {"depths", "widths", "group_widths", "depth", "group_width"}
 KEYS = ("base", "family", "block", "stages", "parameters", "restrictions", "rounding")
 
@@ -178,7 +179,7 @@ def parse_space(name: str, declared: Mapping[str, Any], *, source: str) -> Space
         fail("rounding", "belongs to the regnet family")
 
     parameters = _parameters(source, family, block, declared.get("parameters"))
-    restrictions = _restrictions(source, family, parameters, declared.get("restrictions") or {})
+    restrictions = _restrictions(source, family, block, parameters, declared.get("restrictions") or {})
     definition = {
         "name": name,
         "family": family,
@@ -201,18 +202,34 @@ def parse_space(name: str, declared: Mapping[str, Any], *, source: str) -> Space
 
 def _parameters(source: str, family: str, block: str, declared: Any) -> dict[str, Distribution]:
     expected = tuple(
-        p for p in PARAMETERS[family] if block in BOTTLENECK_BLOCKS or p not in BOTTLENECK_PARAMETERS
+        name
+        for name in PARAMETERS[family]
+        if (BLOCKS[block].bottleneck or name not in BOTTLENECK_PARAMETERS)
+        and (BLOCKS[block].grouped or name not in GROUP_PARAMETERS)
     )
     if not isinstance(declared, Mapping):
         raise UserError(f"{source}: parameters: must declare {', '.join(expected)}")
     declared = {k: v for k, v in declared.items() if v is not None}
-    _check_keys(source, "parameters.", declared, expected)
+    _check_read(source, "parameters.", declared, family, block, expected)
     for name in expected:
         if name not in declared:
             raise UserError(
                 f"{source}: parameters.{name}: missing; a {family} space declares {', '.join(expected)}"
             )
     return {name: _distribution(source, name, declared[name]) for name in expected}
+
+
+def _check_read(
+    source: str, where: str, declared: Mapping[Any, Any], family: str, block: str, read: tuple[str, ...]
+) -> None:
+    """As `_check_keys`, with a line of its own for parameters of the family that the block does not read."""
+    for name in declared:
+        if name in PARAMETERS[family] and name not in read:
+            raise UserError(
+                f"{source}: {where}{name}: block {block} does not read it; leave it out, or set it to null "
+                f"if the base declares it; allowed: {', '.join(read)}"
+            )
+    _check_keys(source, where, declared, read)
 
 
 def _distribution(source: str, name: str, declared: Any) -> Distribution:
@@ -251,13 +268,14 @@ def _check_values(where: str, name: str, distribution: Distribution) -> None:
 
 
 def _restrictions(
-    source: str, family: str, parameters: Mapping[str, Distribution], declared: Any
+    source: str, family: str, block: str, parameters: Mapping[str, Distribution], declared: Any
 ) -> tuple[Restriction, ...]:
     if not isinstance(declared, Mapping):
         raise UserError(f"{source}: restrictions: must be a mapping from a parameter to its restrictions")
     per_stage = tuple(p for p in PARAMETERS["anynet"] if family == "regnet" or p in parameters)
     names = tuple(dict.fromkeys((*parameters, *per_stage, "depth")))
-    _check_keys(source, "restrictions.", declared, names)
+    given = {k: v for k, v in declared.items() if v is not None or k not in PARAMETERS[family]}
+    _check_read(source, "restrictions.", given, family, block, names)
     found: list[Restriction] = []
     for name, rules in declared.items():
         for rule in _rules(rules):

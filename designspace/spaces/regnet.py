@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from designspace.spaces.compatibility import make_compatible
+from designspace.spaces.compatibility import ONE_GROUP, make_compatible
 from designspace.spaces.distributions import Distribution
 from designspace.spaces.draws import Draws
 from designspace.spaces.quantized_linear import Rounding, quantized_linear_stages
@@ -44,11 +44,12 @@ class RegNetSpace:
         )  # fmt: skip
         kept = {name: d.invert(uniform[name][found.rows]) for name, d in self.conditioned.items()}
         kept["depth"] = kept["depth"].astype(np.int64)
-        widths, groups, ratios = found.widths, found.widths, np.ones(found.widths.shape)
         if "group_width" in kept:
             kept["group_width"] = kept["group_width"].astype(np.int64)
-            ratios = np.repeat(kept["bottleneck_ratio"][None, :], self.stages, axis=0).T
-            widths, groups = make_compatible(widths, ratios, kept["group_width"].astype(np.int64)[:, None])
+        ratio = kept.get("bottleneck_ratio", np.ones(len(found.rows)))
+        group = kept.get("group_width", np.full(len(found.rows), ONE_GROUP))
+        ratios = np.repeat(ratio[None, :], self.stages, axis=0).T
+        widths, groups = make_compatible(found.widths, ratios, group[:, None])
         draws = Draws(found.rows, found.depths, widths, ratios, groups, kept)
         return draws.take(satisfied(self.restrictions, draws.columns())) if self.restrictions else draws
 

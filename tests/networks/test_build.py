@@ -9,9 +9,10 @@ import torch
 from torch import nn
 
 from designspace.errors import UserError
-from designspace.networks.architecture import BLOCKS, Architecture
+from designspace.networks.architecture import Architecture
+from designspace.networks.blocks import BLOCKS
 from designspace.networks.build import build_network
-from designspace.networks.module import BasicBlock, XBlock, YBlock
+from designspace.networks.module import MODULES, BasicBlock, SingleResidualBlock, XBlock, YBlock
 
 
 def small(block: str = "x", group_width: int = 8) -> Architecture:
@@ -23,7 +24,7 @@ def same_weights(a: nn.Module, b: nn.Module) -> bool:
     return all(torch.equal(x, y) for x, y in pairs)
 
 
-@pytest.mark.parametrize("model", [small("x"), small("y"), small("v"), small("r"), "regnetx_002"], ids=str)
+@pytest.mark.parametrize("model", [*map(small, BLOCKS), "regnetx_002"], ids=str)
 def test_weights_depend_on_the_seed_alone(model: Architecture | str) -> None:
     before = torch.get_rng_state()
     first = build_network(model, num_classes=10, seed=1)
@@ -69,12 +70,12 @@ def test_zero_init_residual_makes_each_block_its_shortcut(block: str) -> None:
     network = build_network(small(block), num_classes=10, zero_init_residual=True, seed=0).eval()
     x = torch.randn(2, 8, 6, 6)
     for module in network.modules():
-        if isinstance(module, (XBlock, YBlock, BasicBlock)):
+        if isinstance(module, (XBlock, YBlock, BasicBlock, SingleResidualBlock)):
             expected = module.shortcut(x).relu()
             x = module(x)
             assert torch.equal(x, expected)
     zeroed = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d) and not m.weight.any()]
-    assert len(zeroed) == (0 if block == "v" else 3)
+    assert len(zeroed) == (3 if BLOCKS[block].residual else 0)
 
 
 @pytest.mark.parametrize(
@@ -118,8 +119,12 @@ def test_names_like_nothing_known(name: str) -> None:
     assert "\n" not in str(error.value)
 
 
+def test_every_block_has_a_module() -> None:
+    assert list(MODULES) == list(BLOCKS)
+
+
 def test_unknown_block_names_the_known_ones() -> None:
-    with pytest.raises(UserError, match="block must be one of x, y, v, r, but got 'q'"):
+    with pytest.raises(UserError, match=r"block must be one of x, y, .*paper_v, paper_vr, but got 'q'"):
         build_network(small("q"), num_classes=10)
 
 

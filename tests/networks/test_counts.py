@@ -1,12 +1,13 @@
 """Closed-form complexity == what torch counts while random networks run."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 from counting import Counts, count
 
-from designspace.networks.architecture import BLOCKS, BOTTLENECK_BLOCKS, Architecture, Architectures
+from designspace.networks.architecture import Architecture, Architectures
+from designspace.networks.blocks import BLOCKS
 from designspace.networks.complexity import complexity
 from designspace.networks.module import AnyNet
 
@@ -21,7 +22,7 @@ def random_networks(block: str, stages: int, stem_stride: int, n: int, seed: int
     groups = rng.choice([1, 2, 3, 4, 8], shape)
     bottlenecks = groups * 2 * rng.integers(1, 5, shape)
     widths = np.rint(bottlenecks * ratios).astype(np.int64)
-    if block not in BOTTLENECK_BLOCKS:
+    if not BLOCKS[block].bottleneck:
         widths = rng.integers(1, 30, shape)
         ratios, groups = np.ones(shape), widths
     return Architectures(
@@ -54,3 +55,24 @@ def test_smallest_networks(block: str, width: int) -> None:
     cost = complexity(Architectures.of(network), resolution=1, num_classes=1)
     counted = count(AnyNet(network, num_classes=1).to("meta"), 1)
     assert Counts(cost.flops.item(), cost.params.item(), cost.acts.item()) == counted
+
+
+def test_the_papers_r_block_is_an_x_block_with_one_group() -> None:
+    drawn = random_networks("paper_r", 4, 2, NUM_RANDOM, seed=0)
+    one_group = replace(drawn, block="x", group_widths=drawn.bottleneck_widths)
+    image = {"resolution": 33, "num_classes": 7}
+    ours, theirs = (asdict(complexity(networks, **image)) for networks in (drawn, one_group))
+    for name, values in ours.items():
+        np.testing.assert_array_equal(values, theirs[name], err_msg=name)
+    assert str(AnyNet(drawn[0], num_classes=7)) == str(AnyNet(one_group[0], num_classes=7))
+
+
+def test_the_papers_residual_block_adds_the_projections_to_its_plain_one() -> None:
+    """VR costs what V does, and a 1x1 convolution with BatchNorm where a stage begins."""
+    plain = Architecture("paper_v", (2, 3), (5, 7), (1.0, 1.0), (5, 7), stem_width=3, stem_stride=1)
+    image = {"resolution": 8, "num_classes": 2}
+    a, b = (complexity(Architectures.of(n), **image) for n in (plain, replace(plain, block="paper_vr")))
+    assert b.flops.item() - a.flops.item() == 3 * 5 * 4**2 + 5 * 7 * 2**2
+    assert b.params.item() - a.params.item() == 3 * 5 + 2 * 5 + 5 * 7 + 2 * 7
+    convolutions = 9 * (3 * 3 * 8**2 + (3 * 5 + 5 * 5) * 4**2 + (5 * 7 + 2 * 7 * 7) * 2**2)
+    assert a.flops.item() == convolutions + (7 + 1) * 2

@@ -57,6 +57,15 @@ def test_a_restriction_is_taken_back_with_null(write):
     assert stream_key(space) == stream_key(load_space("anynetx_b"))
 
 
+def test_another_block_takes_back_what_it_does_not_read(write):
+    nothing = "{bottleneck_ratios: null, group_widths: null}"
+    space = load_space(
+        write(f"base: anynetx_e\nblock: paper_vr\nparameters: {nothing}\nrestrictions: {nothing}\n")
+    )
+    assert list(space.parameters) == ["depths", "widths"]
+    assert [str(r) for r in space.restrictions] == ["widths: non_decreasing", "depths: non_decreasing"]
+
+
 def test_the_random_stream_belongs_to_the_content(write):
     copy = write(yaml.safe_dump({k: v for k, v in load_space("anynetx_d").definition.items() if k != "name"}))
     assert stream_key(load_space(copy)) == stream_key(load_space("anynetx_d"))
@@ -76,7 +85,7 @@ DEPTHS = A + "parameters: {depths: {distribution: %s}}\n"
         ("base: anynetx_f\n", "space=anynetx_f: unknown"),
         ("base: mine.yaml\n", "based on itself"),
         (A + "family: resnet\n", "family: must be one of anynet, regnet, but got 'resnet'"),
-        (A + "block: z\n", "block: must be one of x, y, v, r, but got 'z'"),
+        (A + "block: z\n", "block: must be one of x, y, v, r, paper_r, paper_v, paper_vr, but got 'z'"),
         (A + "stages: four\n", "stages: must be a whole number from 1 to 8, but got 'four'"),
         (A + "stages: 0\n", "stages: must be"),
         (A + "rounding: floor\n", "rounding: belongs to the regnet family"),
@@ -93,7 +102,12 @@ DEPTHS = A + "parameters: {depths: {distribution: %s}}\n"
         (A + "restrictions: {depth: {range: [.nan, 4]}}\n", "restrictions.depth: must be one of"),
         (DEPTHS % "choice, values: [1, 1.5]", "must hold whole numbers, but got 1.5"),
         (DEPTHS % "choice, values: [0, 1]", "must be positive, but got 0"),
-        (A + "block: v\n", "parameters.bottleneck_ratios: unknown key"),
+        (A + "block: v\n", "parameters.bottleneck_ratios: block v does not read it; leave it out"),
+        (A + "block: paper_vr\n", "if the base declares it; allowed: depths, widths"),
+        (A + "block: paper_v\nparameters: {bottleneck_ratios: null, group_widths: null}\n"
+         "restrictions: {group_widths: shared}\n", "s.group_widths: block paper_v does not read it"),
+        (A + "restrictions: {group_width: null}\n", "unknown key; did you mean group_widths?"),
+        (A + "block: paper_r\n", "group_widths: block paper_r does not read it"),
         (A + "parameters: {bottleneck_ratios: {distribution: choice, values: [1, 1.5]}}\n", "1 over a whole"),
         (A + "restrictions: {width: shared}\n", "restrictions.width: unknown key; did you mean widths?"),
         (A + "restrictions: {widths: sorted}\n", "widths: must be one of shared, non_decreasing"),

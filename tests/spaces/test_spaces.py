@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from designspace.networks.blocks import BLOCKS
 from designspace.spaces.anynet import AnyNetSpace
 from designspace.spaces.compatibility import make_compatible
 from designspace.spaces.load import available_spaces, load_space, parse_space
@@ -21,7 +22,7 @@ def small_space(restrictions, *, stages=3, block="x", name="small"):
         "depths": {"distribution": "log_uniform", "low": 1, "high": 4, "step": 1},
         "widths": {"distribution": "log_uniform", "low": 8, "high": 48, "step": 8},
     }
-    if block in "xy":
+    if BLOCKS[block].bottleneck:
         parameters["bottleneck_ratios"] = {"distribution": "choice", "values": [1, 2]}
         parameters["group_widths"] = {"distribution": "choice", "values": [1, 8, 32]}
     declared = {"family": "anynet", "block": block, "stages": stages, "parameters": parameters}
@@ -144,7 +145,7 @@ def test_regnet_restrictions_condition():
     assert columns["wm"].min() >= 2
 
 
-@pytest.mark.parametrize("block", ["v", "r"])
+@pytest.mark.parametrize("block", ["v", "r", "paper_v", "paper_vr"])
 def test_blocks_without_bottleneck_need_no_b_and_g(block):
     space = small_space({"widths": "non_decreasing"}, block=block, stages=5)
     assert isinstance(space, AnyNetSpace)
@@ -152,3 +153,23 @@ def test_blocks_without_bottleneck_need_no_b_and_g(block):
     assert draws.widths.shape == (1_000, 5)
     assert (draws.group_widths == draws.widths).all()
     assert (draws.bottleneck_ratios == 1).all()
+
+
+@pytest.mark.parametrize("base", ["anynetx_a", "anynetx_d", "regnetx"])
+def test_a_block_without_groups_draws_what_one_group_gives(base):
+    """The paper's R reads b alone; the group width of its networks is the width of their 3x3."""
+    declared = load_space(base).definition
+    group = "group_width" if base == "regnetx" else "group_widths"
+    one_group = {**declared["parameters"], group: {"distribution": "choice", "values": [1 << 30]}}
+    without = {name: value for name, value in declared["parameters"].items() if name != group}
+    restrictions = {name: rule for name, rule in declared["restrictions"].items() if name != group}
+    x, r = (
+        parse_space("r", {**declared, "block": block, "parameters": parameters, "restrictions": restrictions},
+                    source="r.yaml").draw(np.random.default_rng(0), 5_000)
+        for block, parameters in (("x", one_group), ("paper_r", without))
+    )  # fmt: skip
+    for name in ("depths", "widths", "bottleneck_ratios", "group_widths"):
+        np.testing.assert_array_equal(getattr(x, name), getattr(r, name), err_msg=name)
+    np.testing.assert_array_equal(r.group_widths * r.bottleneck_ratios, r.widths)
+    assert len(r) > 100
+    assert len(np.unique(r.bottleneck_ratios)) > 1
