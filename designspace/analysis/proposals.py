@@ -12,7 +12,7 @@ from scipy import stats
 from designspace.analysis.best_values import PERCENTILES
 from designspace.analysis.compare import Comparison, compare
 from designspace.analysis.refinement import WITHOUT_ERROR, BoolArray, column, meets
-from designspace.analysis.results import check_runs, finished_errors
+from designspace.analysis.results import check_runs, finished_errors, sampled
 from designspace.analysis.statistics import (
     ALPHA,
     BETTER,
@@ -69,6 +69,7 @@ def propose(
     chooses the range anew for each permutation of the errors, so that its p value allows for the choice.
     """
     check_runs(runs)
+    runs = sampled(runs)
     runs = runs[runs["status"] != "missing"].reset_index(drop=True)
     done = (runs["status"] == "done").to_numpy(dtype=bool)
     if not done.any():

@@ -19,7 +19,7 @@ import pandas as pd
 
 from designspace.analysis.compare import Comparison, compare
 from designspace.analysis.edf import ErrorDistribution, error_distribution
-from designspace.analysis.results import check_runs, count_statuses, finished_errors
+from designspace.analysis.results import check_runs, count_statuses, finished_errors, sampled
 from designspace.analysis.statistics import FEWEST, TOO_FEW
 from designspace.analysis.summary import Summary, summarize
 from designspace.networks.architecture import FloatArray
@@ -76,6 +76,7 @@ def meets(runs: pd.DataFrame, restrictions: Sequence[Restriction]) -> BoolArray:
 def what_if(runs: pd.DataFrame, restrictions: Sequence[Restriction], *, seed: int = 0) -> WhatIf:
     """Compare the models of one space (see `results.REQUIRED`) that meet all restrictions with the others."""
     check_runs(runs)
+    runs = sampled(runs)
     keep = meets(runs, restrictions)
     kept, rest = runs[keep], runs[~keep]
     return WhatIf(

@@ -16,7 +16,7 @@ import pandas as pd
 
 from designspace.analysis.best_values import PERCENTILES, BestValue, best_value
 from designspace.analysis.parameters import parameter_columns
-from designspace.analysis.results import Counts, check_runs, count_statuses, finished_errors
+from designspace.analysis.results import Counts, check_runs, count_statuses, finished_errors, sampled
 from designspace.analysis.statistics import named_rng, winner_shares
 from designspace.networks.architecture import FloatArray
 
@@ -77,7 +77,7 @@ def regimes(studies: Sequence[tuple[str, pd.DataFrame]], *, seed: int = 0) -> Re
     """Put studies side by side; each is a name and its table of runs (see `runs.REQUIRED`)."""
     for _, runs in studies:
         check_runs(runs)
-    ordered = _by_flops(studies)
+    ordered = _by_flops([(study, sampled(runs)) for study, runs in studies])
     names = sorted({str(space) for _, runs in ordered for space in runs["space"]})
     points: list[RegimePoint] = []
     trends: list[Trend] = []

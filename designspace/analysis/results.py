@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from designspace.networks.architecture import FloatArray
 
+BoolArray = npt.NDArray[np.bool_]
+
 STATUSES = ("done", "diverged", "failed", "missing")
 WORST = 100.0  # percent; stands for models without an error
-REQUIRED = (
-    *("model_id", "space", "depths", "widths", "bottleneck_ratios", "group_widths"),
-    *("flops", "params", "acts", "status", "error"),
-)
+NETWORK = "network"  # column with the name of a reference network; null, or absent, where one was sampled
+DESCRIPTION = ("depths", "widths", "bottleneck_ratios", "group_widths")  # null where a name stands for it
+REQUIRED = ("model_id", "space", *DESCRIPTION, "flops", "params", "acts", "status", "error")
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,17 +46,33 @@ class Counts:
 def check_runs(runs: pd.DataFrame) -> None:
     """Raise a ValueError that lists everything that is wrong with the table."""
     problems = []
+    reference = is_reference(runs)
     if absent := [name for name in REQUIRED if name not in runs]:
         problems.append(f"columns {absent} are missing")
     else:
         if unknown := sorted(set(runs["status"].astype(str)) - set(STATUSES)):
             problems.append(f"status must be one of {list(STATUSES)}, but got {unknown}")
+        undescribed = runs[list(DESCRIPTION)].isna().any(axis=1).to_numpy(dtype=bool)
+        if (wrong := int((undescribed & ~reference).sum())) > 0:
+            problems.append(f"{wrong} rows have neither all of {list(DESCRIPTION)} nor the name of a network")
         done = (runs["status"] == "done").to_numpy(dtype=bool)
         finite = np.isfinite(runs["error"].to_numpy(dtype=float, na_value=np.nan))
         if (wrong := int((done != finite).sum())) > 0:
             problems.append(f"{wrong} rows contradict 'error is a number exactly where status is done'")
     if problems:
         raise ValueError("runs: " + "; ".join(problems))
+
+
+def is_reference(runs: pd.DataFrame) -> BoolArray:
+    """Which rows name a reference network in the column `network` (which may be absent), [n]."""
+    if NETWORK not in runs:
+        return np.zeros(len(runs), dtype=bool)
+    return runs[NETWORK].notna().to_numpy(dtype=bool)
+
+
+def sampled(runs: pd.DataFrame) -> pd.DataFrame:
+    """The rows of sampled networks: a reference network is no sample of a space and enters no statistic."""
+    return runs[~is_reference(runs)]
 
 
 def count_statuses(runs: pd.DataFrame) -> Counts:

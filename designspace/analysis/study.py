@@ -18,7 +18,7 @@ from designspace.analysis.normalized import NormalizedComparison, normalize
 from designspace.analysis.parameters import COSTS, parameter_columns
 from designspace.analysis.random_search import RandomSearchCurve, random_search_curve
 from designspace.analysis.ranking import RankingAnalysis, rank_models
-from designspace.analysis.results import StudyRuns, check_runs, count_statuses, finished_errors
+from designspace.analysis.results import StudyRuns, check_runs, count_statuses, finished_errors, sampled
 from designspace.analysis.sample_size import Separation, SubsampleCurve, separations, subsample_curve
 from designspace.analysis.statistics import named_rng
 from designspace.analysis.summary import Summary, summarize
@@ -98,7 +98,8 @@ def analyze(
 ) -> StudyAnalysis:
     """Analyse all spaces of a study, finished or not; also from the table of its runs alone.
 
-    The `executor` may share the work out among processes, see `fit_widths`; this changes no number.
+    Reference networks among the rows are left out: they are no samples of a space. The `executor` may share
+    the work out among processes, see `fit_widths`; this changes no number.
 
     The numbers of a space depend on its own models and the seed alone, not on the order of the rows
     nor on the other spaces; those that compare spaces on those spaces.
@@ -106,6 +107,7 @@ def analyze(
     if isinstance(study, pd.DataFrame):
         study = StudyRuns(study, pd.DataFrame(), pd.DataFrame())
     check_runs(study.runs)
+    study = StudyRuns(sampled(study.runs), sampled(study.repeats), sampled(study.extended))
     runs = study.runs.sort_values(["space", "model_id"], kind="stable", ignore_index=True)
     nearest, floor = fit_roundings(runs["depths"], runs["widths"], ["nearest", "floor"], executor=executor)
     spaces = []

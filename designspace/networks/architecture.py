@@ -19,6 +19,8 @@ import pandas as pd
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
+SHARED_COLUMNS = ("block", "stem_width", "stem_stride")  # of a population; the other columns are per stage
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -126,8 +128,11 @@ class Architectures:
         )
 
     def to_columns(self) -> dict[str, list[Any]]:
-        """Columns of `models.parquet` that describe the networks (lists, one entry a stage)."""
+        """Columns of `models.parquet` that describe the networks; lists have one entry a stage."""
         return {
+            "block": [self.block] * len(self),
+            "stem_width": [self.stem_width] * len(self),
+            "stem_stride": [self.stem_stride] * len(self),
             "depths": self.depths.tolist(),
             "widths": self.widths.tolist(),
             "bottleneck_ratios": self.bottleneck_ratios.tolist(),
@@ -135,20 +140,34 @@ class Architectures:
         }
 
     @classmethod
-    def from_frame(
-        cls, frame: pd.DataFrame, block: str, stem_width: int = 32, stem_stride: int = 2
-    ) -> Architectures:
-        """Read the networks back from the columns that `to_columns` made."""
+    def from_frame(cls, frame: pd.DataFrame) -> Architectures:
+        """Read the networks back from the columns that `to_columns` made.
+
+        Raises:
+            ValueError: there is no row, a column is missing, rows name reference networks instead, or
+                differ in block or stem.
+        """
+        block, stem_width, stem_stride = (_shared(frame, name) for name in SHARED_COLUMNS)
 
         def stack(name: str, dtype: type) -> Any:
             return np.array([list(row) for row in frame[name]], dtype=dtype)
 
         return cls(
-            block,
+            str(block),
             stack("depths", np.int64),
             stack("widths", np.int64),
             stack("bottleneck_ratios", np.float64),
             stack("group_widths", np.int64),
-            stem_width,
-            stem_stride,
+            int(stem_width),
+            int(stem_stride),
         )
+
+
+def _shared(frame: pd.DataFrame, name: str) -> Any:
+    """The one value of a column that all rows share."""
+    if name not in frame:
+        raise ValueError(f"networks: column {name} is missing")
+    values = frame[name].unique().tolist()
+    if len(values) != 1 or pd.isna(values[0]):
+        raise ValueError(f"networks: {name} must be the same in every row, but got {values}")
+    return values[0]

@@ -11,8 +11,8 @@ from designspace.config import AnalyzeConfig
 from designspace.errors import UserError
 from designspace.launch.local import Processes, available_cores
 from designspace.pipeline.collect import collect_runs, study_runs
-from designspace.pipeline.sample import read_settings
 from designspace.store.paths import find_study, make_writable_folder
+from designspace.store.population import read_settings
 from designspace.store.records import MISSING
 from designspace.store.versions import versions
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from designspace.analysis.results import sampled
 from designspace.config import RefineConfig, flow
 from designspace.errors import UserError
 from designspace.pipeline.collect import read_runs
@@ -85,7 +86,7 @@ def _read_population(folder: SpaceFolder, space: Space) -> pd.DataFrame:
             f"space={space.name}: {folder.root} holds the population of another declaration of this name; "
             "see its config.yaml"
         )
-    runs = read_runs(folder)
+    runs = sampled(read_runs(folder))
     if (runs["status"] == MISSING).all():
         raise UserError(f"{folder.root}: none of its {len(runs)} models has been trained")
     return runs

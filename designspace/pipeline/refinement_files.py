@@ -21,11 +21,12 @@ from designspace.config import RefineConfig, flow
 from designspace.errors import UserError
 from designspace.networks.architecture import FloatArray
 from designspace.pipeline.collect import read_runs
-from designspace.pipeline.sample import TRAINING_SECTIONS, changed_settings, read_settings
+from designspace.pipeline.sample import TRAINING_SECTIONS, changed_settings
 from designspace.pipeline.training_command import training_command
 from designspace.spaces.load import SPACE_FOLDER, Space, add_restrictions, load_space, stream_key
 from designspace.spaces.restrictions import Restriction
 from designspace.store.paths import SpaceFolder, StudyFolder, make_writable_folder, replacing
+from designspace.store.population import read_settings
 from designspace.store.records import MISSING
 from designspace.store.versions import git_commit, versions
 
@@ -81,12 +82,12 @@ def read_trained(step: Step, seed: int) -> Trained | None:
     """The population of the refined space in the study; None where it has no trained model yet."""
     from designspace.analysis.compare import compare
     from designspace.analysis.refinement import group, meets
-    from designspace.analysis.results import finished_errors
+    from designspace.analysis.results import finished_errors, sampled
 
     folder = step.study.space(step.refined.name)
     if not folder.models.exists():
         return None
-    runs = read_runs(folder)
+    runs = sampled(read_runs(folder))
     if (runs["status"] == MISSING).all():
         return None
     kept = step.runs[meets(step.runs, step.restrictions)]

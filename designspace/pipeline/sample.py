@@ -25,6 +25,7 @@ from designspace.spaces.load import Space
 from designspace.spaces.sampling import Population, sample
 from designspace.store.claims import ClaimedError, claimed, is_void
 from designspace.store.paths import SpaceFolder, replacing
+from designspace.store.population import read_settings
 from designspace.store.records import archived_models, read_models, write_table
 from designspace.store.versions import git_commit, versions
 from designspace.training.settings import TrainSettings
@@ -133,17 +134,6 @@ def resolved_settings(config: RunConfig, space: Space, found: DataFound | None =
         "git_commit": git_commit(),
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
-
-
-def read_settings(folder: SpaceFolder) -> dict[str, Any]:
-    """The contents of config.yaml. Raises UserError where it cannot be read."""
-    try:
-        settings = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"{folder.config}: cannot be read: {' '.join(str(error).split())}") from None
-    if not isinstance(settings, dict):
-        raise UserError(f"{folder.config}: must hold the configuration of the population")
-    return settings
 
 
 def check_unchanged(folder: SpaceFolder, settings: dict[str, Any]) -> None:

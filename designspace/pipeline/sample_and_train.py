@@ -71,9 +71,9 @@ def run(config: RunConfig) -> RunResult:
     population = sample_population(config, space)
     models = population.to_frame()
     if config.plan:
-        plan_training(config, space, folder, models)
+        plan_training(config, folder, models)
         for rerun in _reruns(config):
-            plan_training(rerun.config, space, folder.again(rerun.name), models.head(config.subsample))
+            plan_training(rerun.config, folder.again(rerun.name), models.head(config.subsample))
         return RunResult(folder, Counter(missing=len(models)), "plan")
     make_writable_folder(folder.records)
     with exclusive(folder):
@@ -81,7 +81,7 @@ def run(config: RunConfig) -> RunResult:
         write_population(folder, settings, models)
         if config.stop_after == "sample":
             return RunResult(folder, Counter(missing=len(models)), "sample")
-        counts = _train(config, space, folder, models, found)
+        counts = _train(config, folder, models, found)
         subsample = models.head(config.subsample)
         reruns = dict(_run_again(rerun, space, folder, subsample, found) for rerun in _reruns(config))
     missing = sum(reruns.values(), counts)["missing"]
@@ -100,15 +100,10 @@ def _checked(config: RunConfig, folder: SpaceFolder, found: DataFound) -> DataFo
 
 
 def _train(
-    config: RunConfig,
-    space: Space,
-    folder: SpaceFolder,
-    models: pd.DataFrame,
-    found: DataFound | None,
-    repeat: int = 0,
+    config: RunConfig, folder: SpaceFolder, models: pd.DataFrame, found: DataFound | None
 ) -> Counter[str]:
     """Train and collect; returns the models by status."""
-    train(config, space, folder, models, repeat, found)
+    train(config, folder, models, found)
     runs = collect_runs(folder)
     return Counter(runs["status"][runs["model_id"].isin(models["model_id"])])
 
@@ -119,22 +114,21 @@ class _Rerun:
 
     name: str  # of its folder
     config: RunConfig
-    repeat: int  # 0: with the seeds of the first run
 
 
 def _reruns(config: RunConfig) -> Iterator[_Rerun]:
     for repeat in range(1, config.repeats + 1):
-        yield _Rerun(f"repeat_{repeat}", config, repeat)
+        yield _Rerun(f"repeat_{repeat}", config)
     if (epochs := config.extended_epochs) is not None:
-        yield _Rerun(f"epochs_{epochs}", replace(config, train=replace(config.train, epochs=epochs)), 0)
+        yield _Rerun(f"epochs_{epochs}", replace(config, train=replace(config.train, epochs=epochs)))
 
 
 def _run_again(
     rerun: _Rerun, space: Space, parent: SpaceFolder, models: pd.DataFrame, found: DataFound | None
 ) -> tuple[SpaceFolder, Counter[str]]:
     folder = parent.again(rerun.name)
-    settings = resolved_settings(rerun.config, space, found) | {"repeat": rerun.repeat}
+    settings = resolved_settings(rerun.config, space, found) | {"repeat": folder.repeat}
     check_unchanged(folder, settings)
     make_writable_folder(folder.records)
     write_population(folder, settings, models)
-    return folder, _train(rerun.config, space, folder, models, found, rerun.repeat)
+    return folder, _train(rerun.config, folder, models, found)

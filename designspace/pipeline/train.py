@@ -18,7 +18,6 @@ from designspace.launch.local import visible_gpus
 from designspace.launch.pool import Pool
 from designspace.launch.slurm import Slurm
 from designspace.networks.architecture import Architectures
-from designspace.spaces.load import Space
 from designspace.store.claims import is_void
 from designspace.store.paths import SpaceFolder, remove_leftovers
 from designspace.store.records import (
@@ -44,14 +43,9 @@ TIMED_TO_CHOOSE = 2  # for settings that are `auto`
 
 
 def train(
-    config: RunConfig,
-    space: Space,
-    folder: SpaceFolder,
-    models: pd.DataFrame,
-    repeat: int = 0,
-    found: DataFound | None = None,
+    config: RunConfig, folder: SpaceFolder, models: pd.DataFrame, found: DataFound | None = None
 ) -> None:
-    """Train every model that has no final record, on the configured workers; `repeat` decides the seeds.
+    """Train every model that has no final record, on the configured workers; the folder decides the seeds.
 
     `found` says which images there were when the run began; workers refuse others.
 
@@ -60,7 +54,7 @@ def train(
         RunError: workers or tasks keep failing in the same way.
     """
     _tidy(folder)
-    queue = _pending(config, space, folder, models, repeat)
+    queue = _pending(config, folder, models)
     if not queue:
         return
     job = replace(_job(config, folder, queue), found=found and replace(found, listing=None))
@@ -85,9 +79,9 @@ def train(
         _tidy(folder)
 
 
-def plan_training(config: RunConfig, space: Space, folder: SpaceFolder, models: pd.DataFrame) -> None:
+def plan_training(config: RunConfig, folder: SpaceFolder, models: pd.DataFrame) -> None:
     """Say what `train` would take; nothing is written. Raises UserError where `limits` would stop it."""
-    queue = _pending(config, space, folder, models, repeat=0)
+    queue = _pending(config, folder, models)
     if queue:
         job = replace(_job(config, folder, queue), choice=None)
         _announce(config, folder, _plan_first(config, job, queue))
@@ -190,13 +184,9 @@ def _announce_choice(config: RunConfig, folder: SpaceFolder) -> None:
         log.info("%s: %s, as in %s", folder.label, choice, folder.study.choice(names))
 
 
-def _pending(
-    config: RunConfig, space: Space, folder: SpaceFolder, models: pd.DataFrame, repeat: int
-) -> deque[Model]:
+def _pending(config: RunConfig, folder: SpaceFolder, models: pd.DataFrame) -> deque[Model]:
     """The models that still have to be trained, in the order of the population."""
-    networks = Architectures.from_frame(
-        models, space.block, config.network.stem_width, config.network.stem_stride
-    )
+    networks = Architectures.from_frame(models)
     pending: deque[Model] = deque()
     finished = exhausted = 0
     archived = archived_models(folder)
@@ -212,7 +202,7 @@ def _pending(
                 Model(
                     model_id=model_id,
                     architecture=networks[i],
-                    seed=training_seed(config.seed, model_id, repeat),
+                    seed=training_seed(config.seed, model_id, folder.repeat),
                     flops=row["flops"],
                     params=row["params"],
                     acts=row["acts"],

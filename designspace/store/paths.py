@@ -51,6 +51,12 @@ class SpaceFolder:
         """What lines for people call it."""
         return f"{self.name} {self.rerun}".rstrip()
 
+    @property
+    def repeat(self) -> int:
+        """The number of a rerun with another seed, from 1; 0 where models have the seeds of the first run."""
+        kind, _, number = self.rerun.partition("_")
+        return int(number) if kind == "repeat" else 0
+
     def again(self, rerun: str) -> SpaceFolder:
         """The folder of a rerun."""
         return SpaceFolder(self.root / rerun, rerun)

@@ -21,6 +21,7 @@ import pandas as pd
 
 from designspace.errors import UserError
 from designspace.store.paths import SpaceFolder, replacing
+from designspace.store.population import with_block_and_stem
 
 SCHEMA = 1
 MISSING = "missing"  # in the collected table: a model without a record
@@ -243,12 +244,19 @@ def read_records(folder: SpaceFolder, population: Container[str] | None) -> Iter
 
 
 def read_models(folder: SpaceFolder) -> pd.DataFrame:
-    """The sampled population, one row a model. Raises UserError where the file cannot be read."""
+    """The population, one row a model, each of which describes its network (see `Architectures.from_frame`).
+
+    A row may name a reference network in the column `network` instead; what describes the others is null.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
     try:
-        return _read_table(folder.models, ["model_id"])
+        models = _read_table(folder.models, ["model_id"])
     except (OSError, ValueError) as error:
         problem = " ".join(str(error).split())
         raise UserError(f"{folder.models}: cannot be read: {problem}; delete it to sample again") from None
+    return with_block_and_stem(folder, models)
 
 
 def _read_table(path: Path, needed: list[str]) -> pd.DataFrame:

@@ -162,7 +162,7 @@ def networks(part: Part, space: str, work: Path) -> Iterator[tuple[dict[str, Any
         loaded, part.models, seed=SEED, budget=budget, network=network, num_classes=NUM_CLASSES
     )
     frame = population.to_frame()
-    found = Architectures.from_frame(frame, loaded.block, *regime.stem)
+    found = Architectures.from_frame(frame)
     for i, row in enumerate(frame.to_dict("records")):
         model = Model(row["model_id"], found[i], 0, row["flops"], row["params"], row["acts"])
         described = ("depths", "widths", "bottleneck_ratios", "group_widths", "flops", "params", "acts")

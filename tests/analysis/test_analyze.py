@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from synthetic import make_runs
 
+from designspace.analysis.results import DESCRIPTION, StudyRuns, check_runs
 from designspace.analysis.study import StudyAnalysis, analyze
 from designspace.analysis.tables import (
     EDF,
@@ -18,6 +19,7 @@ from designspace.analysis.tables import (
     parameter_table,
     summary_table,
 )
+from designspace.report.contents import topics
 
 MIXED = ["done"] * 9 + ["diverged", "failed", "missing"]
 
@@ -42,6 +44,40 @@ def test_a_study_of_two_spaces() -> None:
     assert tuple(fit_table(study)) == FITS
     assert len(fit_table(study)) == 24  # every network, trained or not
     assert tuple(edf_table(study)) == EDF
+
+
+def reference_rows(space: str) -> pd.DataFrame:
+    """Networks by name among the models of a space: nothing describes them but what they cost."""
+    rows = make_runs(space, ["done", "failed", "missing"]).assign(network=["resnet18", "resnet50", "vgg16"])
+    rows["model_id"] = [f"{space}-{i}-named" for i in range(3)]
+    return rows.assign(**dict.fromkeys(DESCRIPTION))
+
+
+def test_reference_networks_enter_no_statistic_of_a_space() -> None:
+    runs = pd.concat([make_runs("a", MIXED), make_runs("b", MIXED, seed=1)], ignore_index=True)
+    named = pd.concat([reference_rows("a"), runs, reference_rows("references")], ignore_index=True)
+    check_runs(named)
+    repeats = runs.assign(repeat=1)
+    study = StudyRuns(named, pd.concat([repeats, reference_rows("a").assign(repeat=1)]), named)
+    expected = analyze(StudyRuns(runs, repeats, runs))
+    found = analyze(study)
+    assert [space.name for space in found.spaces] == ["a", "b"]
+    for name, table in tables(expected).items():
+        pd.testing.assert_frame_equal(tables(found)[name], table)
+    for topic, again in zip(topics(expected), topics(found), strict=True):
+        for name, table in topic.tables.items():
+            pd.testing.assert_frame_equal(again.tables[name], table, check_dtype=False)
+
+
+def test_reference_networks_alone_are_analysed_to_nothing() -> None:
+    assert analyze(reference_rows("references")).spaces == ()
+
+
+def test_a_row_without_a_description_must_name_its_network() -> None:
+    rows = reference_rows("a")
+    rows.loc[0, "network"] = None
+    with pytest.raises(ValueError, match=r"1 rows have neither all of .* nor the name of a network"):
+        check_runs(rows)
 
 
 def test_best_networks_come_first_with_their_fits() -> None:

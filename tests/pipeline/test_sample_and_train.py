@@ -121,6 +121,25 @@ def test_running_again_trains_nothing_and_more_models_extend(config, monkeypatch
     assert len(pd.read_parquet(folder_of(config).models)) == 6
 
 
+def test_an_older_population_is_extended_and_read_as_it_is(config):
+    """Its table has no columns for block and stem; nothing is rewritten until there are more models."""
+    sample_and_train.run(debug(config))
+    folder, columns = folder_of(config), ["block", "stem_width", "stem_stride"]
+    models, runs = pd.read_parquet(folder.models), pd.read_parquet(folder.runs)
+    assert models[columns].drop_duplicates().to_numpy().tolist() == [["x", 8, 2]]
+    assert runs[list(models)].equals(models)
+    models.drop(columns=columns).to_parquet(folder.models, index=False)
+    runs.drop(columns=columns).to_parquet(folder.runs, index=False)
+    before = folder.models.read_bytes()
+    sample_and_train.run(debug(config))
+    assert folder.models.read_bytes() == before
+    assert pd.read_parquet(folder.runs).equals(runs)
+    assert sample_and_train.run(debug(config, num_models=5)).counts == {"done": 5}
+    extended = pd.read_parquet(folder.models)
+    assert extended[:4].equals(models)
+    assert extended["block"].tolist() == ["x"] * 5
+
+
 def test_the_seeds_of_the_committed_study_are_those_of_today():
     runs = pd.read_parquet(CONF_FOLDER.parent / "results" / "laptop_six_spaces" / "regnetx" / "runs.parquet")
     assert [training_seed(0, model_id) for model_id in runs["model_id"]] == list(runs["seed"])

@@ -4,11 +4,14 @@ import contextlib
 import json
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from designspace.errors import UserError
+from designspace.networks.architecture import Architectures
 from designspace.store.paths import SpaceFolder, replacing
 from designspace.store.records import (
     Attempt,
@@ -19,9 +22,13 @@ from designspace.store.records import (
     UnreadableRecordError,
     _checksum,
     collect,
+    read_archive,
+    read_models,
     read_record,
     write_record,
+    write_table,
 )
+from designspace.training.messages import training_seed
 
 DONE = Record(
     model_id="0123456789abcdef",
@@ -158,6 +165,71 @@ def test_collect_without_any_record(tmp_path):
     folder = SpaceFolder(tmp_path)
     pd.DataFrame({"model_id": ["a"], "space": "s"}).to_parquet(folder.models)
     assert collect(folder).runs["status"].tolist() == ["missing"]
+
+
+def test_old_tables_get_block_and_stem_from_the_settings(tmp_path):
+    folder = SpaceFolder(tmp_path)
+    table = pd.DataFrame({"model_id": ["a", "b"], "space": "s", "depths": [[1], [2]], "flops": 1})
+    table.to_parquet(folder.models)
+    old = pd.read_parquet(folder.models)
+    assert read_models(folder).equals(old)  # nothing says what is missing
+    folder.config.write_text("space: {block: y}\nnetwork: {stem_width: 16, stem_stride: 1, other: 3}\n")
+    filled = read_models(folder)
+    assert list(filled) == ["model_id", "space", "block", "stem_width", "stem_stride", "depths", "flops"]
+    assert filled[["block", "stem_width", "stem_stride"]].to_numpy().tolist() == [["y", 16, 1]] * 2
+    assert filled[list(old)].equals(old)
+    assert list(collect(folder).runs)[:7] == list(filled)
+    assert pd.read_parquet(folder.models).equals(old)
+
+
+def test_a_table_that_has_block_and_stem_needs_no_settings(tmp_path):
+    folder = SpaceFolder(tmp_path)
+    new = pd.DataFrame({"model_id": ["a"], "block": "x", "stem_width": 32, "stem_stride": 2})
+    new.to_parquet(folder.models)
+    folder.config.write_text("[")
+    assert read_models(folder).equals(new)
+    new.drop(columns="block").to_parquet(folder.models)
+    with pytest.raises(UserError, match=r"config.yaml: cannot be read"):
+        read_models(folder)
+
+
+def test_the_committed_studies_say_which_networks_they_hold():
+    results = Path(__file__).parents[2] / "results"
+    folders = [SpaceFolder(path.parent) for path in sorted(results.glob("*/*/models.parquet"))]
+    assert len(folders) >= 12
+    for folder in folders:
+        models = read_models(folder)
+        networks = Architectures.from_frame(models)
+        assert [network.model_id for network in networks] == list(models["model_id"])
+
+
+def test_a_row_may_name_a_reference_network(tmp_path):
+    folder = SpaceFolder(tmp_path / "references")
+    folder.records.mkdir(parents=True)
+    ids = ["0" * 16, "1" * 16]
+    pd.DataFrame({
+        "model_id": ids, "space": "references", "network": ["resnet18", None], "block": [None, "x"],
+        "stem_width": [None, 32], "stem_stride": [None, 2], "depths": [None, [1, 2]], "flops": [10, 20],
+    }).to_parquet(folder.models)  # fmt: skip
+    write_record(folder.record(ids[0]), replace(DONE, model_id=ids[0]))
+    runs = collect(folder).runs
+    assert runs["network"].tolist()[0] == "resnet18"
+    assert runs["network"].isna().tolist() == [False, True]
+    assert runs["depths"].isna().tolist() == [True, False]
+    assert runs["status"].tolist() == ["done", "missing"]
+    write_table(folder.runs, runs)
+    assert read_archive(folder)["network"].tolist() == ["resnet18"]
+
+
+def test_the_folder_says_which_repeat_its_records_are():
+    """The seeds of the committed repeats, and of models trained once."""
+    study = Path(__file__).parents[2] / "results" / "fashion_mnist"
+    folder = SpaceFolder(study / "anynetx_e")
+    assert [folder.repeat, folder.again("epochs_8").repeat] == [0, 0]
+    assert len(folder.repeats()) == 3
+    for run in (folder, *folder.repeats().values()):
+        runs = pd.read_parquet(run.runs)
+        assert [training_seed(0, model_id, run.repeat) for model_id in runs["model_id"]] == list(runs["seed"])
 
 
 def test_every_changed_byte_is_noticed(path):

@@ -1,0 +1,43 @@
+"""What a folder says about its population: the settings in config.yaml, and through them about networks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from designspace.errors import UserError
+from designspace.networks.architecture import SHARED_COLUMNS
+from designspace.store.paths import SpaceFolder
+
+
+def read_settings(folder: SpaceFolder) -> dict[str, Any]:
+    """The contents of config.yaml. Raises UserError where it cannot be read."""
+    try:
+        settings = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{folder.config}: cannot be read: {' '.join(str(error).split())}") from None
+    if not isinstance(settings, dict):
+        raise UserError(f"{folder.config}: must hold the configuration of the population")
+    return settings
+
+
+def with_block_and_stem(folder: SpaceFolder, models: pd.DataFrame) -> pd.DataFrame:
+    """Fill in `block`, `stem_width` and `stem_stride` where the table was written before it had them.
+
+    All networks of such a population share what config.yaml says. A population without that file, or a
+    config.yaml that does not say it, stays as it is.
+
+    Raises:
+        UserError: config.yaml is needed and damaged.
+    """
+    absent = [name for name in SHARED_COLUMNS if name not in models]
+    if not absent or not folder.config.exists():
+        return models
+    settings = read_settings(folder)
+    shared = {"block": (settings.get("space") or {}).get("block"), **(settings.get("network") or {})}
+    found = {name: shared[name] for name in absent if shared.get(name) is not None}
+    place = list(models).index("space") + 1 if "space" in models else len(models.columns)
+    names = [*models.columns[:place], *found, *models.columns[place:]]
+    return models.assign(**found)[names]
