@@ -305,6 +305,7 @@ def collect(folder: SpaceFolder) -> Collected:
     records = pd.concat([part for part in (records, archived) if len(part)] or [records])
     runs = models.merge(records, on="model_id", how="left", validate="1:1")
     runs["status"] = runs["status"].astype(object).fillna(MISSING)
+    runs["error"] = runs["error"].astype(float)  # also where nothing is trained
     return Collected(runs, tuple(skipped))
 
 
