@@ -21,7 +21,7 @@ from designspace.networks.complexity import METRICS
 from designspace.pipeline.collect import study_runs
 from designspace.spaces.load import load_space, refine_space
 from designspace.spaces.sampling import BudgetSettings, NetworkSettings, sample
-from designspace.store.paths import StudyFolder
+from designspace.store.paths import StudyFolder, user_path
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -67,7 +67,7 @@ def read_study(folder: str | Path) -> StudyRuns:
     Raises:
         UserError: the folder holds no population.
     """
-    study = StudyFolder(Path(folder))
+    study = StudyFolder(user_path("folder", str(folder)))
     if not study.spaces():
         raise UserError(f"{folder}: holds no population, that is no <space>/models.parquet")
     return study_runs(study)

@@ -10,6 +10,8 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from designspace.spaces.load import available_spaces
+
 WIDTH = 110
 
 
@@ -30,9 +32,8 @@ def help_text(summary: str, schema: Any, conf: Path, groups: Sequence[str]) -> s
     if groups:
         lines.append("choices (a space may also be the path of a YAML file):")
         for group in groups:
-            lines.append(
-                _entry(f"{group}=", ", ".join(sorted(path.stem for path in (conf / group).glob("*.yaml"))))
-            )
+            files = sorted(path.stem for path in (conf / group).glob("*.yaml"))
+            lines.append(_entry(f"{group}=", ", ".join(available_spaces() if group == "space" else files)))
         lines.append("")
     lines.append("keys, each as key=value:")
     lines += [_entry(key.replace("space.source", "space"), comment) for key, comment in keys(schema)]

@@ -23,12 +23,21 @@ from designspace.networks.architecture import FloatArray
 from designspace.pipeline.collect import read_runs
 from designspace.pipeline.sample import TRAINING_SECTIONS, changed_settings
 from designspace.pipeline.training_command import training_command
-from designspace.spaces.load import SPACE_FOLDER, Space, add_restrictions, load_space, stream_key
+from designspace.spaces.load import (
+    OWN_SPACES,
+    SPACE_FOLDER,
+    Space,
+    add_restrictions,
+    load_space,
+    named_space_file,
+    stream_key,
+)
 from designspace.spaces.restrictions import Restriction
-from designspace.store.paths import SpaceFolder, StudyFolder, make_writable_folder, replacing
+from designspace.store.paths import SpaceFolder, StudyFolder, make_writable_folder, replacing, user_path
 from designspace.store.population import read_settings
 from designspace.store.records import MISSING
 from designspace.store.versions import git_commit, versions
+from designspace.yaml_files import read_yaml
 
 if TYPE_CHECKING:
     from designspace.analysis.compare import Comparison
@@ -120,9 +129,14 @@ def _problem(step: Step, folder: SpaceFolder) -> str | None:
 
 
 def write_space(config: RefineConfig, step: Step, kept: int) -> tuple[Path, bool]:
-    """<output>/<name>.yaml, and whether it is new: one that declares the same space stays as it is."""
-    folder = SPACE_FOLDER if config.output is None else Path(config.output)
-    path = folder / f"{config.name}.yaml"
+    """<output>/<name>.yaml, and whether it is new: one that declares the same space stays as it is.
+
+    Without an output, the name may be that of a space of the project's; a new one goes into conf/space below
+    the current folder.
+    """
+    folder = OWN_SPACES if config.output is None else user_path("output", config.output)
+    known = named_space_file(str(config.name)) if config.output is None else None
+    path = known or folder / f"{config.name}.yaml"
     if path.exists():
         if stream_key(load_space(path.resolve())) != stream_key(step.refined):
             raise UserError(f"name={config.name}: {path} declares another space; choose another name")
@@ -155,7 +169,7 @@ def _space_text(config: RefineConfig, step: Step, folder: Path, kept: int) -> st
 
 def next_command(space_file: Path, step: Step) -> Sequence[str]:
     """How the refined space gets its own population."""
-    inside = space_file.parent.resolve() == SPACE_FOLDER.resolve()
+    inside = space_file.parent in (OWN_SPACES, SPACE_FOLDER)
     settings = read_settings(step.study.space(step.base.name))
     return [
         f"to fill it in, train the refined space with the settings of {step.base.name}, then run this again:",
@@ -170,11 +184,9 @@ def read_record(study: StudyFolder, name: str) -> dict[str, Any] | None:
     """The record of the step to the space of that name; None where there is none."""
     path = study.refinements / f"{name}.yaml"
     try:
-        record = yaml.safe_load(path.read_text(encoding="utf-8"))
+        record = read_yaml(path)
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"{path}: cannot be read: {' '.join(str(error).split())}") from None
     if not isinstance(record, dict) or not record.keys() >= RECORD_KEYS:
         raise UserError(f"{path}: is no record of a refinement")
     return record

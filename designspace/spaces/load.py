@@ -10,13 +10,13 @@ import difflib
 import hashlib
 import json
 import math
+import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
-import yaml
 
 from designspace.errors import UserError
 from designspace.networks.blocks import BLOCKS
@@ -24,11 +24,13 @@ from designspace.spaces.anynet import AnyNetSpace
 from designspace.spaces.distributions import Distribution, choice, log_normal, log_uniform, uniform
 from designspace.spaces.regnet import RegNetSpace
 from designspace.spaces.restrictions import ORDERS, SHARED, Restriction
-from designspace.store.paths import NOT_SPACES
+from designspace.store.paths import NOT_SPACES, user_path
+from designspace.yaml_files import read_yaml
 
 Space = AnyNetSpace | RegNetSpace
 
-SPACE_FOLDER = Path(__file__).parents[2] / "conf" / "space"
+SPACE_FOLDER = Path(__file__).parents[2] / "conf" / "space"  # of the project
+OWN_SPACES = Path("conf") / "space"  # below the current folder; goes first
 DISTRIBUTIONS: dict[str, tuple[Callable[..., Distribution], tuple[str, ...]]] = {
     "uniform": (uniform, ("low", "high", "step")),
     "log_uniform": (log_uniform, ("low", "high", "step")),
@@ -45,9 +47,14 @@ INTEGERS = {"depths", "widths", "group_widths", "depth", "group_width"}
 KEYS = ("base", "family", "block", "stages", "parameters", "restrictions", "rounding")
 
 
-def available_spaces(folder: Path = SPACE_FOLDER) -> list[str]:
-    """Names of the spaces that come with the project."""
-    return sorted(path.stem for path in folder.glob("*.yaml"))
+def available_spaces() -> list[str]:
+    """Names of the spaces in conf/space of the current folder, and of those that come with the project."""
+    return sorted({path.stem for folder in (OWN_SPACES, SPACE_FOLDER) for path in folder.glob("*.yaml")})
+
+
+def named_space_file(name: str) -> Path | None:
+    """The file of the space of that name: in conf/space of the current folder, else that of the project."""
+    return _existing(name, OWN_SPACES) or _existing(name, SPACE_FOLDER)
 
 
 def load_space(name_or_path: str | Path) -> Space:
@@ -57,7 +64,7 @@ def load_space(name_or_path: str | Path) -> Space:
         UserError: the space is unknown or its declaration is wrong; the message names file, key and
             what is allowed.
     """
-    path = _find(str(name_or_path), Path.cwd())
+    path = _find(str(name_or_path), Path())
     return parse_space(path.stem, _read(path, seen=()), source=path.name)
 
 
@@ -103,16 +110,24 @@ def _rules(declared: Any) -> list[Any]:
 
 def _find(name: str, beside: Path) -> Path:
     if name.endswith((".yaml", ".yml")) or "/" in name:
-        path = beside / name
-        if not path.is_file():
+        path = beside / user_path("space", name)
+        if not os.path.isfile(path):
             raise UserError(f"space={name}: no such file; give an existing YAML file or one of {_names()}")
         return path
-    path = SPACE_FOLDER / f"{name}.yaml"
-    if not name or not path.is_file():
+    if beside.resolve() == SPACE_FOLDER.resolve():  # the project's are based on its own
+        found = _existing(name, SPACE_FOLDER)
+    else:
+        found = named_space_file(name)
+    if found is None:
         close = difflib.get_close_matches(name, available_spaces(), n=1)
         hint = f"did you mean {close[0]}? " if close else ""
         raise UserError(f"space={name}: unknown; {hint}give a YAML file or one of {_names()}")
-    return path
+    return found
+
+
+def _existing(name: str, folder: Path) -> Path | None:
+    path = folder / f"{name}.yaml"
+    return path if name and os.path.isfile(path) else None  # also where the name is too long for a file
 
 
 def _names() -> str:
@@ -123,11 +138,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     """The file's mapping, merged over those of the spaces it is based on."""
     if path.resolve() in seen:
         raise UserError(f"{path.name}: base: the space is based on itself")
-    try:
-        own = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        problem = " ".join(str(error).split())
-        raise UserError(f"{path.name}: cannot be read as YAML: {problem}") from None
+    own = read_yaml(path, path.name)
     if not isinstance(own, dict):
         raise UserError(f"{path.name}: must be a mapping with the keys {', '.join(KEYS)}")
     _check_keys(path.name, "", own, KEYS)
@@ -197,6 +208,9 @@ def parse_space(name: str, declared: Mapping[str, Any], *, source: str) -> Space
     if not space.feasible:
         rules = "; ".join(str(r) for r in restrictions)
         fail("restrictions", f"no network meets all of them together ({rules}); loosen one")
+    if isinstance(space, RegNetSpace) and space.max_depth < stages:
+        rule = f"must reach stages={stages}, a block for each, but is {space.max_depth:g} at most"
+        fail("depth", rule)
     return space
 
 

@@ -75,6 +75,11 @@ class RegNetSpace:
         return float(PAPER_VALUES**4 * math.prod(options))
 
     @property
+    def max_depth(self) -> float:
+        """Blocks of the deepest network, of a feasible space."""
+        return float(self.conditioned["depth"].values.max())
+
+    @property
     def feasible(self) -> bool:
         """Whether every parameter has a value left (the number of stages shows only when drawing)."""
         return all(

@@ -21,6 +21,7 @@ from designspace.spaces.draws import Draws, concatenate
 from designspace.spaces.load import Space, stream_key
 
 BLOCK_SIZE = 1 << 15  # candidates; part of what a seed means
+MAX_RESOLUTION, MAX_STEM_WIDTH = 8_192, 65_536  # their costs are whole numbers of 64 bits
 PATIENCE = 5_000_000  # candidates without a new network, after which a window counts as exhausted
 
 
@@ -44,8 +45,10 @@ class BudgetSettings:
             window = getattr(self, name)
             if window is not None and not (len(window) == 2 and 0 < window[0] <= window[1]):
                 raise UserError(f"budget.{name}={window}: must be [low, high] with 0 < low <= high")
-        if self.resolution < 1:
-            raise UserError(f"budget.resolution={self.resolution}: must be at least 1 pixel")
+        if not 1 <= self.resolution <= MAX_RESOLUTION:
+            raise UserError(
+                f"budget.resolution={self.resolution}: must be at least 1 pixel and at most {MAX_RESOLUTION}"
+            )
 
 
 @dataclass
@@ -58,8 +61,10 @@ class NetworkSettings:
 
     def validate(self) -> None:
         """Raises UserError where the stem cannot be."""
-        if self.stem_width < 1:
-            raise UserError(f"network.stem_width={self.stem_width}: must be at least 1 channel")
+        if not 1 <= self.stem_width <= MAX_STEM_WIDTH:
+            raise UserError(
+                f"network.stem_width={self.stem_width}: must be at least 1 channel, at most {MAX_STEM_WIDTH}"
+            )
         if self.stem_stride not in (1, 2):
             raise UserError(f"network.stem_stride={self.stem_stride}: must be 1 or 2")
 
@@ -210,9 +215,14 @@ class _Search:
                 f"space={self.space.name}: only {count} different networks, not num_models={num_models}, "
                 f"with {window or 'these restrictions'} in {candidates:,} draws"
             )
+        if not self.nearest:
+            rules = "; ".join(map(str, self.space.restrictions)) or "none"
+            return (
+                f"space={self.space.name}: none of {candidates:,} draws has {self.space.stages} stages and "
+                f"meets the restrictions ({rules}); loosen one, or widen parameters.depth, w0, wa or wm"
+            )
         seen = ", ".join(f"{name}={value:,.0f}" for name, value in self.nearest.items())
         return (
             f"space={self.space.name}: no network with {window or 'these restrictions'} "
-            f"in {candidates:,} draws; nearest seen: {seen or 'none'}; "
-            f"change budget.{'/'.join(windows) or '*'}"
+            f"in {candidates:,} draws; nearest seen: {seen}; change budget.{'/'.join(windows)}"
         )

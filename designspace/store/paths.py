@@ -30,6 +30,7 @@ from designspace.store.processes import is_alive
 NOT_SPACES = ANALYSIS, REFINEMENTS = ("analysis", "refinements")  # other folders of a study
 REGIMES = "regimes"  # folder beside the studies
 DIGEST_DIGITS = 16  # of a digest in a file name
+MAX_NAME_BYTES = 255  # of a file name, on all usual file systems
 LEFTOVER_SECONDS = 24 * 3600
 NO_HARD_LINKS = (errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # what file systems say
 
@@ -158,16 +159,17 @@ class StudyFolder:
 
 def study_folder(output_root: str, study: str) -> StudyFolder:
     """The folder of a study; `study` must be one plain folder name."""
-    if not study or study.startswith(".") or "/" in study or "\0" in study:
+    is_plain = re.fullmatch(r"[^./\x00-\x1f][^/\x00-\x1f]*", study)
+    if not is_plain or len(os.fsencode(study)) > MAX_NAME_BYTES:
         raise UserError(f"study={study!r}: must be a plain folder name")
     if study == REGIMES:
         raise UserError(f"study={study}: is the folder of comparisons between studies; choose another name")
-    return StudyFolder(Path(output_root) / study)
+    return StudyFolder(user_path("output_root", output_root) / study)
 
 
 def studies(output_root: str) -> list[StudyFolder]:
     """All studies below the folder, the one that changed last at the end."""
-    found = {path.parent.parent for path in Path(output_root).glob("*/*/models.parquet")}
+    found = {path.parent.parent for path in user_path("output_root", output_root).glob("*/*/models.parquet")}
 
     def changed(root: Path) -> float:
         latest = 0.0
@@ -197,7 +199,15 @@ def find_study(output_root: str, study: str | None) -> StudyFolder:
 
 def regimes_folder(output_root: str) -> Path:
     """Several studies side by side: tables and a figure."""
-    return Path(output_root) / REGIMES
+    return user_path("output_root", output_root) / REGIMES
+
+
+def user_path(key: str, text: str) -> Path:
+    """The path that a user gave for `key`; ~ is the home folder. Raises UserError where there is none."""
+    path = os.path.expanduser(text)
+    if path.startswith("~"):
+        raise UserError(f"{key}={text}: no such home folder; ./{text} is a folder whose name begins with ~")
+    return Path(path)
 
 
 def make_writable_folder(path: Path) -> None:

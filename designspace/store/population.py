@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from designspace.errors import UserError
 from designspace.networks.architecture import SHARED_COLUMNS
 from designspace.store.paths import SpaceFolder
+from designspace.yaml_files import read_yaml
 
 
 def read_settings(folder: SpaceFolder) -> dict[str, Any]:
     """The contents of config.yaml. Raises UserError where it cannot be read."""
     try:
-        settings = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"{folder.config}: cannot be read: {' '.join(str(error).split())}") from None
+        settings = read_yaml(folder.config)
+    except FileNotFoundError as error:
+        raise UserError(f"{folder.config}: cannot be read: {error.strerror}") from None
     if not isinstance(settings, dict):
         raise UserError(f"{folder.config}: must hold the configuration of the population")
     return settings

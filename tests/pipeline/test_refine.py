@@ -155,6 +155,19 @@ def test_the_papers_own_step_is_recorded_without_touching_its_file(root):
     assert "verdict: confirmed" in result.text
     assert not record("anynetx_d")["written_before_training"]
     assert (SPACE_FOLDER / "anynetx_d.yaml").read_bytes() == before
+    assert not Path("conf").exists()
+
+
+def test_a_new_space_goes_below_the_current_folder(root):
+    before = sorted(SPACE_FOLDER.iterdir())
+    train("anynetx_c")
+    result = refine(config(restrict=RISING, name="rising", output=None))
+    assert Path("conf/space/rising.yaml") in result.paths
+    assert "python scripts/sample_and_train.py space=rising experiment=" in result.text
+    assert sorted(SPACE_FOLDER.iterdir()) == before
+    assert stream_key(load_space("rising")) == stream_key(load_space("anynetx_d"))
+    train("rising", error=lambda models: 18.0)
+    assert "verdict: confirmed" in refine(config(name="rising", output=None)).text
 
 
 def test_a_space_on_top_of_a_users_file(root):
@@ -224,6 +237,8 @@ def test_what_cannot_be(root):
     refused("declares another space", restrict=RISING, name="other")
     assert Path("spaces/other.yaml").read_text() == "base: anynetx_a\n"
     assert not Path("results/s/refinements/other.yaml").exists()
+    Path("results/s/refinements/deep.yaml").write_text("base: a\nbase: b\n")
+    refused("deep.yaml: cannot be read as YAML: line 2: the key 'base' is there a second", name="deep")
     settings = yaml.safe_load(folder.config.read_text())
     settings["space"]["stages"] = 3
     folder.config.write_text(yaml.safe_dump(settings))

@@ -118,6 +118,15 @@ DEPTHS = A + "parameters: {depths: {distribution: %s}}\n"
         ("base: regnetx\nrestrictions: {wm: {fixed: 4}}\n", "no network meets all of them together"),
         ("base: regnetx\nrestrictions: {widths: shared}\n", "restrictions.widths: must be one of"),
         ("base: regnetx\nparameters: {wm: {distribution: choice, values: [1]}}\n", "above 1, but got 1"),
+        ("base: regnetx\nparameters: {depth: {distribution: choice, values: [2, 3]}}\n",
+         "depth: must reach stages=4, a block for each, but is 3 at most"),
+        ("base: regnetx\nstages: 2\nparameters: {depth: {distribution: choice, values: [1, 2]}}\n"
+         "restrictions: {depth: {fixed: 1}}\n", "depth: must reach stages=2"),
+        (A + "stages: 3\nblock: y\nstages: 4\n", "line 4: the key 'stages' is there a second time"),
+        (A + "restrictions:\n  widths: equal\n  widths: shared\n", "line 4: the key 'widths' is there a"),
+        (A + "restrictions: {widths: [{fixed: 8, fixed: 9}]}\n", "line 2: the key 'fixed' is there a second"),
+        (A + "stages: 2024-13-45\n", "cannot be read as YAML: month must be in 1..12"),
+        ("[" * 5000, "cannot be read as YAML"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_one_line(write, text, message):
@@ -126,6 +135,24 @@ def test_what_cannot_be_is_one_line(write, text, message):
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
     assert ".yaml" in str(caught.value) or "space=" in str(caught.value)
+
+
+def test_names_are_looked_up_below_the_current_folder_first(write, tmp_path):
+    (tmp_path / "conf" / "space").mkdir(parents=True)
+    write("base: anynetx_d\nstages: 3\n", "conf/space/mine.yaml")
+    write("base: anynetx_c\nstages: 2\n", "conf/space/anynetx_a.yaml")
+    assert load_space("mine").stages == 3
+    assert load_space("anynetx_a").stages == 2
+    assert load_space("anynetx_b").stages == 4  # the project's is based on the project's own
+    assert load_space(write("base: anynetx_a\n")).stages == 2
+    assert {"mine", "anynetx_a", "regnetx"} <= set(available_spaces())
+    assert available_spaces().count("anynetx_a") == 1
+
+
+def test_a_merge_key_may_be_overridden(write):
+    text = "base: anynetx_d\nparameters:\n  widths: &w {distribution: uniform, low: 8, high: 64, step: 8}\n"
+    space = load_space(write(text + "  depths: {<<: *w, low: 1, high: 9, step: 1}\n"))
+    assert space.parameters["depths"].values.tolist() == list(range(1, 10))
 
 
 @pytest.mark.parametrize("name", ["anynetx", "no_such.yaml", "", "../conf"])
