@@ -6,27 +6,29 @@
 
 from __future__ import annotations
 
-import difflib
+import argparse
+import ast
 import io
 import logging
 import os
-import re
+import select
 import signal
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
-import hydra
-from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from omegaconf import DictConfig
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from designspace import config as configuration
 from designspace.errors import RunError, UserError
-from designspace.help import help_text, keys
+from designspace.help import help_text
 from designspace.launch.places import current_folder
+from designspace.overrides import compose_jobs
 
 CONF_FOLDER = Path(__file__).parents[1] / "conf"
 
@@ -47,61 +49,122 @@ class Program:
     schema: type
     job: Callable[[Any], int]
     groups: tuple[str, ...]  # folders of conf/ that it offers a choice from
+    place: Callable[[Any], str] | None = None  # what only one of several jobs may write into
+
+
+@dataclass(frozen=True)
+class _CommandLine:
+    """What was asked for, apart from the values of keys."""
+
+    overrides: list[str]
+    help: bool = False
+    several: bool = False  # -m: one job for each combination of the values
+    show: bool = False  # --cfg job: the values, nothing is run
 
 
 def main(program: Program, summary: str | None) -> None:
     """Compose the configuration from the command line, run the job and exit.
 
-    With --multirun the jobs run one after the other, and one that fails does not stop the next.
-    `summary` heads the text of --help.
+    With -m the jobs run one after the other, and one that fails does not stop the next.
+    `summary` heads the text of --help; None (python -OO drops it) stands for the script's own docstring.
     """
-    if {"--help", "-h"} & set(sys.argv[1:]):
-        print(help_text(str(summary), program.schema, CONF_FOLDER, program.groups))
-        sys.exit(Status.OK)
     _set_up_logging()
-    configuration.register()
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, and the message is ours
     signal.signal(signal.SIGTERM, _interrupt)
-    worst = Status.OK
-
-    def task(composed: DictConfig) -> None:
-        nonlocal worst
-        worst = max(worst, _guarded(lambda: program.job(configuration.to_values(composed)), program.schema))
-
-    if status := _guarded(lambda: current_folder() and Status.OK, program.schema):
-        sys.exit(status)
-    sys.argv[1:] = [_in_full(argument) for argument in sys.argv[1:]]
-    application = hydra.main(version_base="1.3", config_path=str(CONF_FOLDER), config_name=program.name)(task)
-    status = _guarded(application, program.schema)
-    sys.exit(max(worst, status))
+    status = _guarded(lambda: _main(program, summary))
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _mute_stdout()
+    sys.exit(status)
 
 
-def _in_full(argument: str) -> str:
-    """What Hydra should read in place of our short forms."""
-    if argument == "--json":
-        return "json=true"
-    # Hydra takes `space=...` for the choice of a file that it should merge; spaces are read by load_space.
-    return re.sub("^space=", "space.source=", argument)
+def _main(program: Program, summary: str | None) -> int:
+    current_folder()  # raises where it was deleted
+    asked = _read_flags(sys.argv[1:], program.schema)
+    if asked.help:
+        print(help_text(summary or _docstring(sys.argv[0]), program.schema, CONF_FOLDER, program.groups))
+        return Status.OK
+    composed = compose_jobs(program.name, program.schema, CONF_FOLDER, asked.overrides, several=asked.several)
+    if asked.show:
+        print("\n".join(OmegaConf.to_yaml(config) for config in composed), end="")
+        return Status.OK
+    configs = [configuration.to_values(config) for config in composed]
+    _check_places(program, configs)
+    return max(_guarded(lambda config=config: program.job(config)) for config in configs)  # type: ignore[misc]
 
 
-def _guarded(action: Callable[[], Any], schema: type) -> int:
+def _read_flags(arguments: Sequence[str], schema: type) -> _CommandLine:
+    """Options and overrides. Raises UserError where an option is unknown."""
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("-m", "--multirun", dest="several", action="store_true")
+    parser.add_argument("-c", "--cfg", choices=["job"])
+    json = "json" in schema.__dataclass_fields__  # type: ignore[attr-defined]  # --json for json=true
+    if json:
+        parser.add_argument("--json", action="store_true")
+    found, rest = parser.parse_known_args(arguments)
+    if unknown := [argument for argument in rest if argument.startswith("-")]:
+        known = f"--help, --cfg job, -m{', --json' * json}"
+        raise UserError(f"{ascii(unknown[0])[1:-1]}: unknown option; must be one of {known}, or key=value")
+    overrides = [*rest, *(["json=true"] if json and found.json else [])]
+    return _CommandLine(overrides, found.help, found.several, found.cfg is not None)
+
+
+class _Parser(argparse.ArgumentParser):
+    """One that raises, instead of printing its usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(message.removeprefix("argument "))
+
+
+def _docstring(script: str) -> str:
+    return str(ast.get_docstring(ast.parse(Path(script).read_text(encoding="utf-8"))))
+
+
+def _check_places(program: Program, configs: Sequence[Any]) -> None:
+    """Raises UserError where several jobs of -m would write into one place: only the first could."""
+    if program.place is None:
+        return
+    place, count = Counter(map(program.place, configs)).most_common(1)[0]
+    if count > 1:
+        raise UserError(
+            f"-m: {count} of the {len(configs)} jobs would write into {place}; "
+            "give each a study of its own, for example 'study=seed_${seed}' with seed=0,1"
+        )
+
+
+def _guarded(action: Callable[[], int]) -> int:
     """Run the action; an error that the user can mend becomes one line, and everything an exit status."""
     try:
-        return int(action() or Status.OK)
+        return action()
     except UserError as error:
         return _complain(str(error), Status.BAD_INPUT)
-    except (HydraException, OmegaConfBaseException) as error:
-        return _complain(_explain(error, schema), Status.BAD_INPUT)
+    except (HydraException, OmegaConfBaseException) as error:  # an interpolation that cannot be resolved
+        return _complain(str(error).partition("\n")[0], Status.BAD_INPUT)
     except RunError as error:
         message, _, details = str(error).partition("\n")
         if details:
             print(details.rstrip(), file=sys.stderr)
         return _complain(message, Status.FAILED)
     except OSError as error:
+        if isinstance(error, BrokenPipeError) and _stdout_is_closed():
+            return Status.OK  # whoever read the output has seen enough, as head has
         return _complain(f"{error.filename or 'input/output'}: {error.strerror or error}", Status.FAILED)
     except KeyboardInterrupt:
         print("stopped; run the same command again to continue", file=sys.stderr)
         raise SystemExit(Status.INTERRUPTED) from None
+
+
+def _stdout_is_closed() -> bool:
+    """Whether nobody reads the output any more."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+def _mute_stdout() -> None:
+    """Python writes what is left at exit, and would complain again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(message: str, status: int) -> int:
@@ -111,34 +174,6 @@ def _complain(message: str, status: int) -> int:
 
 def _interrupt(signum: int, frame: object) -> None:
     raise KeyboardInterrupt
-
-
-# ---- what went wrong in the configuration ------------------------------------------------------------------
-
-
-def _explain(error: Exception, schema: type) -> str:
-    """Hydra's error as one line: what was given, and what is allowed."""
-    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
-        group, _, name = error.missing_cfg_file.rpartition("/")
-        return f"{group}={name}: unknown; must be one of {', '.join(error.options or [])}"
-    if isinstance(error, OverrideParseException):
-        return f"{error.override}: not of the form key=value (quote values with special characters)"
-    message = str(error)
-    cause = error.__cause__
-    if isinstance(cause, OmegaConfBaseException):
-        error, message = cause, str(cause)
-    key = getattr(error, "full_key", None)
-    if (key and "is not in struct" in message) or ("not in" in message and key):
-        return f"{key}: unknown key{_suggestion(str(key), schema)}"
-    if key:
-        return f"{key}: {message.splitlines()[0]}"
-    return message
-
-
-def _suggestion(key: str, schema: type) -> str:
-    names = [name for name, _ in keys(schema)]
-    close = difflib.get_close_matches(key, names, n=1)
-    return f"; did you mean {close[0]}?" if close else ""
 
 
 class _StderrHandler(logging.StreamHandler[TextIO]):
@@ -235,8 +270,16 @@ def refine(config: configuration.RefineConfig) -> int:
     return Status.OK
 
 
+def _space_folder(config: configuration.RunConfig) -> str:
+    return str(Path(config.output_root, config.study, Path(config.space.source).stem))
+
+
 SAMPLE_AND_TRAIN = Program(
-    "sample_and_train", configuration.RunConfig, sample_and_train, ("space", "experiment", "data", "launcher")
+    "sample_and_train",
+    configuration.RunConfig,
+    sample_and_train,
+    ("space", "experiment", "data", "launcher"),
+    place=_space_folder,
 )
 ANALYZE = Program("analyze", configuration.AnalyzeConfig, analyze, ())
 STATUS = Program("status", configuration.StatusConfig, show_status, ())

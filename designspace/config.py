@@ -15,16 +15,19 @@ from designspace.data.settings import DataSettings
 from designspace.errors import UserError
 from designspace.launch.settings import LauncherSettings
 from designspace.spaces.sampling import BudgetSettings, NetworkSettings
-from designspace.training.settings import TrainSettings
+from designspace.training.settings import MAX_EPOCHS, TrainSettings
 
 STOPS = ("sample",)  # stages to stop after
+MAX_MODELS = 1_000_000  # of a population, which is in memory
+MAX_SEED = 2**63 - 1
+MAX_RERUNS = 1_000
 
 
 @dataclass
 class SpaceSettings:
     """Where the space is declared. On the command line, `space=...` is short for `space.source=...`."""
 
-    source: str = MISSING  # a name from conf/space, or the path of a YAML file
+    source: str = MISSING  # a name (conf/space here, then the project's), or the path of a YAML file
 
 
 @dataclass
@@ -62,17 +65,18 @@ class RunConfig:
 
     def validate(self) -> None:
         """Raises UserError where a value cannot be."""
-        if self.num_models < 1:
-            raise UserError(f"num_models={self.num_models}: must be at least 1")
-        if self.seed < 0:
-            raise UserError(f"seed={self.seed}: must be at least 0")
-        if self.repeats < 0:
-            raise UserError(f"repeats={self.repeats}: must be at least 0")
-        if self.subsample < 1:
-            raise UserError(f"subsample={self.subsample}: must be at least 1")
-        if self.extended_epochs is not None and self.extended_epochs <= self.train.epochs:
+        if not 1 <= self.num_models <= MAX_MODELS:
+            raise UserError(f"num_models={self.num_models}: must be at least 1 and at most {MAX_MODELS}")
+        _check_seed(self.seed)
+        if not 0 <= self.repeats <= MAX_RERUNS:
+            raise UserError(f"repeats={self.repeats}: must be at least 0 and at most {MAX_RERUNS}")
+        if not 1 <= self.subsample <= MAX_MODELS:
+            raise UserError(f"subsample={self.subsample}: must be at least 1 and at most {MAX_MODELS}")
+        more = self.extended_epochs
+        if more is not None and not self.train.epochs < more <= MAX_EPOCHS:
             raise UserError(
-                f"extended_epochs={self.extended_epochs}: must be more than train.epochs={self.train.epochs}"
+                f"extended_epochs={more}: must be more than train.epochs={self.train.epochs} "
+                f"and at most {MAX_EPOCHS}"
             )
         if self.stop_after not in (None, *STOPS):
             raise UserError(f"stop_after={self.stop_after}: must be one of {', '.join(STOPS)}, or null")
@@ -91,8 +95,7 @@ class AnalyzeConfig:
 
     def validate(self) -> None:
         """Raises UserError where a value cannot be."""
-        if self.seed < 0:
-            raise UserError(f"seed={self.seed}: must be at least 0")
+        _check_seed(self.seed)
         if len(set(self.regimes)) < len(self.regimes):
             raise UserError(f"regimes=[{','.join(self.regimes)}]: a study is named twice")
 
@@ -127,15 +130,14 @@ class RefineConfig:
     space: SpaceSettings = field(default_factory=SpaceSettings)
     restrict: RestrictSettings = field(default_factory=RestrictSettings)
     name: str | None = None  # of the refined space: writes its file, and the record of the step in the study
-    output: str | None = None  # folder of that file; null: conf/space
+    output: str | None = None  # folder of that file; null: conf/space below the current folder
     study: str | None = None  # a folder below output_root; null: the last changed that has the space
     output_root: str = "results"  # the folder that holds the studies
     seed: int = 0  # of the bootstrap and the permutations
 
     def validate(self) -> None:
         """Raises UserError where a value cannot be."""
-        if self.seed < 0:
-            raise UserError(f"seed={self.seed}: must be at least 0")
+        _check_seed(self.seed)
         if self.name is not None and not re.fullmatch(r"[A-Za-z0-9_][\w.-]*", self.name):
             raise UserError(f"name={self.name!r}: must be letters, digits, dots, dashes and underscores")
 
@@ -150,6 +152,11 @@ class StatusConfig:
 
     def validate(self) -> None:
         """All values can be."""
+
+
+def _check_seed(seed: int) -> None:
+    if not 0 <= seed <= MAX_SEED:
+        raise UserError(f"seed={seed}: must be at least 0 and at most {MAX_SEED}")
 
 
 def register() -> None:

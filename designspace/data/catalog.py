@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +38,8 @@ NPZ = "npz"
 LOOKED_AT_SETS = ("image_folder", NPZ)  # whose classes nobody knows before
 DATA_NAMES = (*IN_MEMORY_SETS, *FOLDER_SETS, NPZ)
 IMAGENET_CLASSES = 1000
+MAX_READERS = 1024  # processes
+MAX_PADDING = 32  # pixels: the side of the images
 
 
 def check_settings(settings: DataSettings) -> None:
@@ -55,10 +59,10 @@ def _range_problems(settings: DataSettings) -> list[str]:
         ("on_unreadable", in_folder or not skips, f"must be refuse for {settings.name}"),
         ("val_share", 0 < val < 1, "must be above 0 and below 1"),
         ("test_share", 0 <= test < 1 - val or not 0 < val < 1, "must be 0 or more, and below 1 - val_share"),
-        ("num_workers", settings.num_workers >= 0, "must be 0 or more"),
-        ("crop_padding", settings.crop_padding >= 0, "must be 0 or more pixels"),
+        ("num_workers", 0 <= settings.num_workers <= MAX_READERS, f"must be 0 to {MAX_READERS}"),
+        ("crop_padding", 0 <= settings.crop_padding <= MAX_PADDING, f"must be 0 to {MAX_PADDING} pixels"),
         ("crop_padding", not (in_folder and settings.crop_padding), f"must be 0 for {settings.name}"),
-        ("lighting", settings.lighting >= 0, "must be 0 or more"),
+        ("lighting", 0 <= settings.lighting < math.inf, "must be 0 or more and finite"),
         ("lighting", in_folder or not settings.lighting, f"must be 0 for {settings.name}"),
     ]
     if settings.name != "image_folder":  # the only set that may come undivided
@@ -80,7 +84,7 @@ def _root_problems(settings: DataSettings) -> list[str]:
         )
     if settings.name == "fashion_mnist_small":
         return [f"data.root: must be null, {settings.name} is part of the package; got {settings.root!r}"]
-    if not Path(settings.root).expanduser().is_dir():
+    if not os.path.isdir(os.path.expanduser(settings.root)):  # which leaves ~nobody as it is
         return [f"data.root: must be an existing folder, got {settings.root!r}"]
     return []
 

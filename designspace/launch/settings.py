@@ -8,7 +8,12 @@ from typing import Any
 from designspace.errors import UserError
 
 LAUNCHERS = ("local", "slurm", "debug")
+MAX_COUNT = 1_000_000  # tasks, models of a task, retries: as many as it takes
+MAX_WORKERS = 1024  # processes or threads of one machine
 MAX_MINUTES = 100_000  # over two months: never
+MAX_POLL_SECONDS = 86_400
+MAX_TIMEOUT_MIN = 10_000_000  # 19 years
+MAX_MEM_GB = 1_000_000
 AUTO = "auto"  # as many workers as train most models an hour, by timing
 
 
@@ -49,29 +54,35 @@ class LauncherSettings:
 
     def validate(self) -> None:
         """Raises UserError with all values that cannot be."""
+        count, never = f"at least 1 and at most {MAX_COUNT}", f"at most {MAX_MINUTES}"
+        workers = f"at least 1 and at most {MAX_WORKERS}"
         rules = {
             "name": self.name in LAUNCHERS or f"one of {', '.join(LAUNCHERS)}",
             "workers": self.workers in (None, AUTO)
-            or (isinstance(self.workers, int) and self.workers >= 1)
-            or "at least 1, auto, or null for one a core",
-            "workers_per_gpu": self.workers_per_gpu >= 1 or "at least 1",
-            "threads": self.threads >= 1 or "at least 1",
-            "max_retries": self.max_retries >= 0 or "at least 0",
-            "abort_after": self.abort_after >= 1 or "at least 1",
-            "hang_minutes": 0 < self.hang_minutes <= MAX_MINUTES or f"above 0 and at most {MAX_MINUTES}",
-            "checkpoint_minutes": self.checkpoint_minutes >= 0 or "at least 0",
+            or (isinstance(self.workers, int) and 1 <= self.workers <= MAX_WORKERS)
+            or f"{workers}, auto, or null for one a core",
+            "workers_per_gpu": 1 <= self.workers_per_gpu <= MAX_WORKERS or workers,
+            "threads": 1 <= self.threads <= MAX_WORKERS or workers,
+            "max_retries": 0 <= self.max_retries <= MAX_COUNT or f"at least 0 and at most {MAX_COUNT}",
+            "abort_after": 1 <= self.abort_after <= MAX_COUNT or count,
+            "hang_minutes": 0 < self.hang_minutes <= MAX_MINUTES or f"above 0 and {never}",
+            "checkpoint_minutes": 0 <= self.checkpoint_minutes <= MAX_MINUTES or f"at least 0 and {never}",
             "models_per_task": self.models_per_task is None
-            or self.models_per_task >= 1
-            or "at least 1, or null",
-            "task_minutes": self.task_minutes > 0 or "above 0",
-            "poll_seconds": self.poll_seconds > 0 or "above 0",
-            "gpus": self.gpus >= 0 or "at least 0",
-            "cpus": self.cpus >= 1 or "at least 1",
-            "mem_gb": self.mem_gb is None or self.mem_gb > 0 or "above 0, or null",
-            "timeout_min": self.timeout_min >= 1 or "at least 1",
+            or 1 <= self.models_per_task <= MAX_COUNT
+            or f"{count}, or null",
+            "task_minutes": 0 < self.task_minutes <= MAX_MINUTES or f"above 0 and {never}",
+            "poll_seconds": 0 < self.poll_seconds <= MAX_POLL_SECONDS
+            or f"above 0 and at most {MAX_POLL_SECONDS}",
+            "gpus": 0 <= self.gpus <= MAX_WORKERS or f"at least 0 and at most {MAX_WORKERS}",
+            "cpus": 1 <= self.cpus <= MAX_WORKERS or workers,
+            "mem_gb": self.mem_gb is None
+            or 0 < self.mem_gb <= MAX_MEM_GB
+            or f"above 0 and at most {MAX_MEM_GB}, or null",
+            "timeout_min": 1 <= self.timeout_min <= MAX_TIMEOUT_MIN
+            or f"at least 1 and at most {MAX_TIMEOUT_MIN}",
             "signal_delay_s": 0 < self.signal_delay_s < 60 * self.timeout_min
             or "above 0 and within timeout_min",
-            "array_parallelism": self.array_parallelism >= 1 or "at least 1",
+            "array_parallelism": 1 <= self.array_parallelism <= MAX_COUNT or count,
         }
         broken = [f"launcher.{k}={getattr(self, k)}: must be {v}" for k, v in rules.items() if v is not True]
         if broken:

@@ -13,6 +13,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
 from designspace.config import differences, flow, register, to_values
+from designspace.overrides import quoted
 from designspace.pipeline.sample import TRAINING_SECTIONS
 from designspace.spaces.load import SPACE_FOLDER
 from designspace.store.paths import StudyFolder
@@ -49,6 +50,7 @@ def _overrides(experiment: str, study: StudyFolder, settings: Mapping[str, Any])
 
 def _text(value: Any) -> str:
     """A value as Hydra reads it."""
-    if isinstance(value, str) and not re.fullmatch(r"[\w./-]+", value):
-        return "'" + value.replace("\\", "\\\\").replace("'", r"\'") + "'"
+    if isinstance(value, str):
+        is_word = re.fullmatch(r"(?!(null|true|false|inf|nan)$)[a-z_/][\w./-]*", value, re.IGNORECASE)
+        return value if is_word else quoted(value)
     return flow(value)

@@ -9,6 +9,8 @@ from designspace.errors import UserError
 
 PRECISIONS = ("fp32", "bf16")
 MEMORY_FORMATS = ("channels_last", "contiguous")
+MAX_EPOCHS = 100_000
+MAX_BATCH = 1_000_000  # images
 AUTO = "auto"  # the fastest, timed on some networks of the population
 
 
@@ -33,9 +35,10 @@ class TrainSettings:
     def validate(self) -> None:
         """Raises UserError with all values that cannot be."""
         rules = {
-            "epochs": self.epochs >= 1 or "at least 1",
-            "batch_size": self.batch_size >= 2 or "at least 2 images",
-            "val_batch_size": self.val_batch_size >= 1 or "at least 1 image",
+            "epochs": 1 <= self.epochs <= MAX_EPOCHS or f"at least 1 and at most {MAX_EPOCHS}",
+            "batch_size": 2 <= self.batch_size <= MAX_BATCH or f"at least 2 images and at most {MAX_BATCH}",
+            "val_batch_size": 1 <= self.val_batch_size <= MAX_BATCH
+            or f"at least 1 image and at most {MAX_BATCH}",
             "lr": 0 < self.lr < math.inf or "above 0 and finite",
             "momentum": 0 <= self.momentum < 1 or "in [0, 1)",
             "nesterov": (not self.nesterov or self.momentum > 0) or "false where train.momentum=0",

@@ -27,6 +27,7 @@ def composed(*overrides):
         (["experiment=fashion_mnist"], 2),
         (["experiment=paper", "data.root='/images of 1,000 kinds/it\\'s'", "launcher=slurm"], 3),
         (["data=cifar10", "study=colour", "seed=3", "num_models=20", "budget.params=[1e5,2e5]"], None),
+        (["study='1e3'", "output_root='a\\b'", "data=image_folder", "data.root='[a] b\\\\'"], None),
         (["experiment=paper", "data.root=/i", "train.precision=auto", "output_root=my results"], 5),
     ],
 )

@@ -1,0 +1,211 @@
+"""What was typed on the command line, as Hydra should read it, and the jobs that -m makes of it.
+
+Hydra guesses types from the text: `study=1.10` would be a number, and a space in a name an error. Here the
+schema decides: the value of a key that holds text stays as it was typed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_origin, get_type_hints
+
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Glob, Override, Quote, QuotedString
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from designspace.config import register
+from designspace.errors import UserError
+from designspace.spaces.load import available_spaces
+
+SPACE = "space.source"  # `space=...` for short: Hydra would take that for the choice of a file
+FUNCTION = re.compile(r"(choice|range|interval|glob|sort|shuffle|tag)\(.*\)", re.DOTALL)
+ITEMS = re.compile(r"""(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|[^,'"]|['"])+""", re.DOTALL)
+ASSIGNMENT = re.compile(r"(?P<plus>\+{0,2})(?P<key>[A-Za-z_][\w.]*)=(?P<value>.*)", re.DOTALL)
+DELETION = re.compile(r"~[A-Za-z_][\w.]*(=.*)?", re.DOTALL)
+
+
+def compose_jobs(
+    name: str, schema: type, conf: Path, arguments: Sequence[str], *, several: bool
+) -> list[DictConfig]:
+    """The configuration `name` in the folder `conf` with these overrides, once for each job.
+
+    Raises:
+        UserError: an argument cannot be read, or the configuration does not take it.
+    """
+    register()
+    overrides = _jobs(arguments, schema, conf, several=several)
+    try:
+        with initialize_config_dir(str(conf), version_base="1.3"):
+            return [compose(name, job) for job in overrides]
+    except Exception as error:  # Hydra raises what it likes; nothing of ours runs here
+        raise UserError(_explain(error, schema)) from error
+
+
+def _jobs(arguments: Sequence[str], schema: type, conf: Path, *, several: bool) -> list[list[str]]:
+    """The overrides of each job: one, or with `several` all combinations of the values given."""
+    choices = _choices(conf)
+    types = key_types(schema)
+    given = []
+    for argument in arguments:
+        override = _parse(_typed(argument, types, choices), argument)
+        given.append(_values(override, argument, choices, several=several))
+    return [list(job) for job in itertools.product(*given)]
+
+
+def key_types(schema: Any, prefix: str = "") -> dict[str, Any]:
+    """The type of every dotted key of a schema."""
+    hints = get_type_hints(schema)
+    found: dict[str, Any] = {}
+    for field in fields(schema):
+        if is_dataclass(hints[field.name]):
+            found |= key_types(hints[field.name], f"{prefix}{field.name}.")
+        else:
+            found[prefix + field.name] = hints[field.name]
+    return found
+
+
+def quoted(text: str) -> str:
+    """The text as Hydra reads it back, whatever it holds."""
+    return str(QuotedString(text, Quote.single).with_quotes())
+
+
+def _choices(conf: Path) -> dict[str, list[str]]:
+    """What may be chosen by name: the files of each folder of conf/, and the spaces."""
+    groups = {folder.name for folder in conf.iterdir() if folder.is_dir()} - {"space"}
+    found = {group: sorted(path.stem for path in (conf / group).glob("*.yaml")) for group in groups}
+    return found | {SPACE: available_spaces()}
+
+
+# ---- one argument ------------------------------------------------------------------------------------------
+
+
+def _typed(argument: str, types: Mapping[str, Any], choices: Mapping[str, Sequence[str]]) -> str:
+    """The argument with its value quoted where the schema says that it is text."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        raise UserError(f"{argument!a}: must be UTF-8; rename the file or folder") from None
+    if (found := ASSIGNMENT.fullmatch(argument)) is None:
+        if DELETION.fullmatch(argument):
+            return argument
+        raise UserError(f"{argument}: not of the form key=value")
+    plus, key, value = found["plus"], found["key"], found["value"]
+    key = SPACE if key == "space" else key
+    if re.match(r"hydra(\.|$)", key):
+        raise UserError(f"{key}: unknown key; --help lists them all")
+    kind = types.get(key)
+    if kind in (str, str | None):
+        value = _text(value)
+    elif kind == list[str] and re.fullmatch(r"\[.*\]", value, re.DOTALL):
+        value = f"[{','.join(_quoted_item(item) for item in _items(value[1:-1]))}]"
+    elif get_origin(kind) is dict:
+        plus, value = "++", _mapping(value)  # its keys are the user's own
+    elif get_origin(types.get(key.rpartition(".")[0])) is dict:
+        plus, value = "++", _number_as_typed(value)
+    elif key in choices and not FUNCTION.fullmatch(value):
+        for name in _items(value) or [""]:
+            if name not in choices[key]:
+                raise UserError(f"{key}={name}: unknown; must be one of {', '.join(choices[key])}")
+    return f"{plus}{key}={value}"
+
+
+def _items(text: str) -> list[str]:
+    """What stands between commas that are not quoted."""
+    return [item.strip() for item in ITEMS.findall(text)]
+
+
+def _text(value: str) -> str:
+    """Text as it was typed, several of them at their commas; null, lists and what is quoted are left."""
+    if FUNCTION.fullmatch(value) or value[:1] in ("[", "{"):
+        return value
+    return ",".join(_quoted_item(item) for item in _items(value)) if "," in value else _quoted_item(value)
+
+
+def _quoted_item(item: str) -> str:
+    is_quoted = re.fullmatch(r"""'(\\.|[^'\\])*'|"(\\.|[^"\\])*\"""", item, re.DOTALL)
+    return item if is_quoted or item.lower() == "null" else quoted(item)
+
+
+def _mapping(value: str) -> str:
+    """{key: value, ...} with its numbers as they were typed."""
+    if not re.fullmatch(r"\{[^{}\[\]]*\}", value, re.DOTALL):
+        return value
+    pairs = (item.partition(":") for item in _items(value[1:-1]))
+    return f"{{{', '.join(f'{key}{colon} {_number_as_typed(one.strip())}' for key, colon, one in pairs)}}}"
+
+
+def _number_as_typed(value: str) -> str:
+    """1e3 and 1.10 are text to sbatch; a plain whole number is the same either way."""
+    return (
+        quoted(value) if re.fullmatch(r"[+-]?(0\d+|[\d_]*[._e][\d._e+-]*)", value, re.IGNORECASE) else value
+    )
+
+
+def _parse(typed: str, argument: str) -> Override:
+    try:
+        return OverridesParser.create().parse_overrides([typed])[0]
+    except Exception:  # of its parser, or of Python's on a number of 5,000 digits
+        pass
+    raise UserError(
+        f"{argument}: cannot be read; a value with special characters needs quotes within quotes, "
+        f"for example \"{argument.partition('=')[0]}='a value (1)'\""
+    )
+
+
+# ---- several jobs ------------------------------------------------------------------------------------------
+
+
+def _values(
+    override: Override, argument: str, choices: Mapping[str, Sequence[str]], *, several: bool
+) -> list[str]:
+    """The override once for each of its values."""
+    if not override.is_sweep_override():
+        return [str(override.input_line)]
+    key = override.get_key_element()
+    if not several:
+        raise UserError(
+            f"{argument}: several values need -m; a value with a comma needs quotes within quotes, "
+            f"for example \"{argument.partition('=')[0]}='a,b'\""
+        )
+    value = override.value()
+    if isinstance(value, Glob):
+        known = choices.get(key)
+        if known is None:
+            raise UserError(
+                f"{argument}: glob() is for space and {', '.join(sorted(set(choices) - {SPACE}))}"
+            )
+        found = value.filter(list(known))
+        if not found:
+            raise UserError(f"{argument}: matches none of {', '.join(known)}")
+        return [f"{key}={quoted(name) if key == SPACE else name}" for name in found]
+    if not override.is_discrete_sweep():
+        raise UserError(f"{argument}: -m takes lists a,b, choice(), range() and glob()")
+    return [f"{key}={one}" for one in override.sweep_string_iterator()]
+
+
+# ---- what went wrong ---------------------------------------------------------------------------------------
+
+
+def _explain(error: Exception, schema: type) -> str:
+    """Hydra's error as one line: what was given, and what is allowed."""
+    message = str(error)
+    cause = error.__cause__
+    if isinstance(cause, OmegaConfBaseException):
+        error, message = cause, str(cause)
+    key = getattr(error, "full_key", None)
+    if (key and "is not in struct" in message) or ("not in" in message and key):
+        return f"{key}: unknown key{_suggestion(str(key), schema)}"
+    first = (message or type(error).__name__).splitlines()[0]
+    return f"{str(key).removesuffix('.source')}: {first}" if key else first
+
+
+def _suggestion(key: str, schema: type) -> str:
+    close = difflib.get_close_matches(key, list(key_types(schema)), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
