@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections import deque
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -24,7 +24,7 @@ from designspace.store.records import (
     ForeignSchemaError,
     Record,
     UnreadableRecordError,
-    archived_models,
+    archived_errors,
     final_record,
     read_record,
 )
@@ -54,7 +54,8 @@ def train(
         RunError: workers or tasks keep failing in the same way.
     """
     _tidy(folder)
-    queue = _pending(config, folder, models)
+    pending = _pending(config, folder, models)
+    queue, best = pending.queue, pending.best_error
     if not queue:
         return
     job = replace(_job(config, folder, queue), found=found and replace(found, listing=None))
@@ -64,7 +65,7 @@ def train(
             _announce(config, folder, plan)
             in_task = models_per_task(config.launcher, plan.model_seconds, len(queue))
             cluster = Cluster(job, config.launcher, folder, Slurm(folder.jobs, config.launcher))
-            with Progress(folder.label, total=len(queue)) as progress:
+            with Progress(folder.label, total=len(queue), best=best) as progress:
                 for event in cluster.train(queue, in_task):
                     if event is not None:
                         progress.show(event)
@@ -72,7 +73,7 @@ def train(
             with open_workers(config.launcher, job) as pool:
                 _announce(config, folder, _plan(config, queue, pool))
                 _announce_choice(config, folder)
-                with Progress(folder.label, total=len(queue)) as progress:
+                with Progress(folder.label, total=len(queue), best=best) as progress:
                     for event in train_population(pool, queue, folder, config.launcher):
                         progress.show(event)
     finally:
@@ -81,7 +82,7 @@ def train(
 
 def plan_training(config: RunConfig, folder: SpaceFolder, models: pd.DataFrame) -> None:
     """Say what `train` would take; nothing is written. Raises UserError where `limits` would stop it."""
-    queue = _pending(config, folder, models)
+    queue = _pending(config, folder, models).queue
     if queue:
         job = replace(_job(config, folder, queue), choice=None)
         _announce(config, folder, _plan_first(config, job, queue))
@@ -184,17 +185,26 @@ def _announce_choice(config: RunConfig, folder: SpaceFolder) -> None:
         log.info("%s: %s, as in %s", folder.label, choice, folder.study.choice(names))
 
 
-def _pending(config: RunConfig, folder: SpaceFolder, models: pd.DataFrame) -> deque[Model]:
+@dataclass(frozen=True)
+class _Pending:
+    """What is left of a population."""
+
+    queue: deque[Model]
+    best_error: float | None  # of the models that are finished, in percent
+
+
+def _pending(config: RunConfig, folder: SpaceFolder, models: pd.DataFrame) -> _Pending:
     """The models that still have to be trained, in the order of the population."""
     networks = Architectures.from_frame(models)
     pending: deque[Model] = deque()
     finished = exhausted = 0
-    archived = archived_models(folder)
+    archived, errors = archived_errors(folder), []
     for i, row in enumerate(models.to_dict("records")):
         model_id = row["model_id"]
         record = _existing(folder, model_id)
         if (record is not None and record.is_final) or (record is None and model_id in archived):
             finished += 1
+            errors.append(archived[model_id] if record is None else record.error)
         elif record is not None and len(record.attempts) > config.launcher.max_retries:
             exhausted += 1
         else:
@@ -216,7 +226,7 @@ def _pending(config: RunConfig, folder: SpaceFolder, models: pd.DataFrame) -> de
             "%s: %d models failed %d times and are left out; launcher.max_retries=%d tries them again",
             folder.label, exhausted, config.launcher.max_retries + 1, config.launcher.max_retries + 1,
         )  # fmt: skip
-    return pending
+    return _Pending(pending, min((e for e in errors if e is not None and not math.isnan(e)), default=None))
 
 
 def _existing(folder: SpaceFolder, model_id: str) -> Record | None:

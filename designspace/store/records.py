@@ -309,9 +309,10 @@ def collect(folder: SpaceFolder) -> Collected:
     return Collected(runs, tuple(skipped))
 
 
-def archived_models(folder: SpaceFolder) -> set[str]:
-    """Models that an earlier runs.parquet holds as finished."""
-    return set(read_archive(folder)["model_id"])
+def archived_errors(folder: SpaceFolder) -> dict[str, float]:
+    """Errors of the models that an earlier runs.parquet holds as finished; NaN where one diverged."""
+    runs = read_archive(folder)
+    return dict(zip(runs["model_id"], runs["error"].astype(float), strict=True))
 
 
 def read_archive(folder: SpaceFolder) -> pd.DataFrame:
@@ -319,7 +320,7 @@ def read_archive(folder: SpaceFolder) -> pd.DataFrame:
     try:
         runs = _read_table(folder.runs, ["model_id", "status", "error"])
     except FileNotFoundError:
-        return pd.DataFrame(columns=["model_id"])
+        return pd.DataFrame(columns=["model_id", "error"])
     except (OSError, ValueError) as error:
         problem = " ".join(str(error).split())
         raise UserError(f"{folder.runs}: cannot be read: {problem}; delete it to collect again") from None

@@ -20,12 +20,15 @@ log = logging.getLogger(__name__)
 
 
 class Progress:
-    """Counts finished models; a context manager."""
+    """Counts finished models, of `total` to train; a context manager.
 
-    def __init__(self, name: str, total: int) -> None:
+    `best` is the lowest error [%] of the models of the population that are finished already.
+    """
+
+    def __init__(self, name: str, total: int, best: float | None = None) -> None:
         self._name, self._total = name, total
         self._counts: Counter[str] = Counter()
-        self._best: float | None = None
+        self._best = best
         self._start = self._last_line = time.monotonic()
         self._console = Console(file=sys.stderr)
         self._bar = Bar(

@@ -140,6 +140,22 @@ def test_an_older_population_is_extended_and_read_as_it_is(config):
     assert extended["block"].tolist() == ["x"] * 5
 
 
+@pytest.mark.parametrize("archived", [False, True])
+def test_after_a_restart_the_best_error_is_that_of_the_population(config, caplog, archived):
+    caplog.set_level(logging.INFO, logger="designspace")
+    sample_and_train.run(debug(config))
+    best, worst = (choose(errors(config), key=errors(config).get) for choose in (min, max))
+    runs = pd.read_parquet(folder_of(config).runs)
+    runs[runs["model_id"] != worst].to_parquet(folder_of(config).runs)
+    folder_of(config).record(worst).unlink()
+    if archived:  # only the collected table is left of the best
+        folder_of(config).record(best).unlink()
+    sample_and_train.run(debug(config))
+    line = [record.getMessage() for record in caplog.records if "best error" in record.getMessage()][-1]
+    assert f"1/1 done, best error {errors(config)[best]:.2f} %" in line
+    assert errors(config)[worst] > errors(config)[best]
+
+
 def test_the_seeds_of_the_committed_study_are_those_of_today():
     runs = pd.read_parquet(CONF_FOLDER.parent / "results" / "laptop_six_spaces" / "regnetx" / "runs.parquet")
     assert [training_seed(0, model_id) for model_id in runs["model_id"]] == list(runs["seed"])

@@ -1,0 +1,82 @@
+"""How far a population is, in words."""
+
+import logging
+
+import pytest
+
+from designspace.launch.pool import Failure
+from designspace.networks.architecture import Architecture
+from designspace.store.records import Record, Status
+from designspace.training import progress
+from designspace.training.messages import Model
+from designspace.training.progress import Progress, duration
+from designspace.training.retries import Event
+
+MODEL = Model("00ff", Architecture("v", (1,), (8,), (1.0,), (8,), 8), seed=3, flops=1, params=2, acts=3)
+
+
+def done(error):
+    return Event(MODEL, record=Record("00ff", "s", Status.DONE, 0, error=error))
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A time that only the test moves."""
+
+    class Clock:
+        now = 0.0
+
+        def monotonic(self):
+            return self.now
+
+    monkeypatch.setattr(progress, "time", clock := Clock())
+    return clock
+
+
+@pytest.fixture
+def lines(caplog):
+    caplog.set_level(logging.INFO, logger="designspace")
+    return lambda: [record.getMessage() for record in caplog.records]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min"), (320, "5 min 20 s"), (3599, "59 min 59 s"),
+        (3600, "1 h"), (11_400, "3 h 10 min"), (86_399, "23 h 59 min"), (86_400, "1 d"), (187_200, "2 d 4 h"),
+    ],
+)  # fmt: skip
+def test_durations(seconds, words):
+    assert duration(seconds) == words
+
+
+def test_the_line_says_what_is_done_left_and_best(clock, lines):
+    with Progress("space", total=6) as shown:
+        for second, event in enumerate([done(21.0), done(20.5), done(30.0)], start=1):
+            clock.now = 20.0 * second
+            shown.show(event)
+        clock.now = 80.0
+        shown.show(Event(MODEL, record=Record("00ff", "s", Status.DIVERGED, 0, reason="loss is nan")))
+        shown.show(Event(MODEL, retried=Failure("exception", "no luck")))
+        shown.show(Event(MODEL, failed=Failure("exception", "no luck")))
+    assert lines() == [
+        "space: 2/6 done, best error 20.50 %, 4 left, 1 min 20 s",
+        "space: 3/6 done, 1 diverged, best error 20.50 %, 2 left, 40 s",
+        "space: 00ff is tried again: no luck",
+        "space: 00ff failed: no luck",
+        "space: 3/6 done, 1 diverged, 1 failed, best error 20.50 %, 1 left, 16 s",
+    ]
+
+
+def test_the_best_error_is_also_of_the_models_that_were_finished_before(clock, lines):
+    for error, best in ((21.0, "best error 19.50 %"), (18.0, "best error 18.00 %")):
+        with Progress("space", total=1, best=19.5) as shown:
+            clock.now += 3600
+            shown.show(done(error))
+        assert lines()[-1] == f"space: 1/1 done, {best}, took 1 h"
+
+
+def test_without_any_error_there_is_no_best(clock, lines):
+    with Progress("space", total=2):
+        pass
+    assert lines() == ["space: 0/2 done"]
