@@ -70,6 +70,7 @@ def main(program: Program, summary: str | None) -> None:
     """
     _set_up_logging()
     signal.signal(signal.SIGTERM, _interrupt)
+    os.environ["MPLBACKEND"] = "agg"  # that of a notebook that started us need not exist here
     status = _guarded(lambda: _main(program, summary))
     try:
         sys.stdout.flush()

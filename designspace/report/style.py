@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
-import matplotlib as mpl
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
@@ -37,7 +37,7 @@ _RC: dict[Any, Any] = {
 @contextmanager
 def figure_style() -> Iterator[None]:
     """Draw (and save) within this context; the caller's own settings stay as they are."""
-    with mpl.rc_context(_RC):
+    with style.context(["default", _RC]):  # a matplotlibrc of the user's decides nothing either
         yield
 
 

@@ -267,7 +267,8 @@ def call(*arguments, script="refine.py"):
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_the_command(root):
+def test_the_command(root, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "none_of_these")  # as left behind by a notebook's kernel
     train("anynetx_c")
     short = call("space=anynetx_c", "restrict.bottleneck_ratios={range: [1, 2]}")
     assert short.returncode == 0, short.stderr
