@@ -76,6 +76,7 @@ def test_experiments():
     assert (paper.num_models, paper.budget.flops, paper.budget.resolution) == (500, [360e6, 400e6], 224)
     assert (paper.train.epochs, paper.train.lr, paper.train.batch_size) == (10, 0.05, 128)
     assert (paper.data.name, paper.network.stem_width) == ("imagenet", 32)
+    assert (paper.train.precision, laptop.train.precision) == ("bf16", "fp32")
 
 
 def test_the_choice_on_the_command_line_wins_over_the_experiment():

@@ -1,7 +1,9 @@
 """The training loop: schedule, divergence, determinism, and that it learns."""
 
+import itertools
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ from torch import nn
 from designspace.data.images import InMemoryImages
 from designspace.data.settings import DataInfo
 from designspace.errors import UserError
+from designspace.training import loop
 from designspace.training.loop import estimate_seconds, learning_rate, train, validate
 from designspace.training.settings import TrainSettings
 
@@ -115,16 +118,22 @@ def test_learning_rate():
     assert rates[60] == pytest.approx(0.1 * (1 + math.cos(0.75 * math.pi)))
 
 
-def test_bf16_runs(data):
-    result = train(network(), data, replace(SETTINGS, precision="bf16"), seed=1, device=CPU)
+@pytest.mark.parametrize(("precision", "dtype"), [("bf16", torch.bfloat16), ("fp32", torch.float32)])
+def test_networks_compute_in_the_precision_asked_for(data, precision, dtype):
+    net, seen = network(), set()
+    net[0].register_forward_hook(lambda module, inputs, output: seen.add((module.training, output.dtype)))
+    result = train(net, data, replace(SETTINGS, precision=precision), seed=1, device=CPU)
     assert result.diverged is None
+    assert seen == {(True, dtype), (False, dtype)}
+    assert {parameter.dtype for parameter in net.parameters()} == {torch.float32}
 
 
-def test_the_estimate_is_near_the_truth(data):
-    result = train(network(), data, replace(SETTINGS, epochs=4), seed=1, device=CPU)
-    truth = sum(e.train_seconds + e.val_seconds for e in result.history)
-    estimate = estimate_seconds(network(), data, replace(SETTINGS, epochs=4), CPU)
-    assert truth / 10 < estimate < truth * 10
+@pytest.mark.parametrize("epochs", [1, 4])
+def test_the_estimate_counts_steps_validation_batches_and_epochs(data, monkeypatch, epochs):
+    readings = itertools.count()  # so that whatever is timed takes one second
+    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: float(next(readings))))
+    estimate = estimate_seconds(network(), data, replace(SETTINGS, epochs=epochs), CPU)
+    assert estimate == pytest.approx(epochs * (70 // 16 + 20 / 7))
 
 
 @pytest.mark.parametrize(
