@@ -78,7 +78,10 @@ def tree(folder):
         (["space=" + "x" * 300], "unknown; give a YAML file or one of"),
         (["space=regnetx", "study=" + "x" * 300], "must be a plain folder name"),
         (["space=regnetx", "study=a\nb"], "must be a plain folder name"),
-        (["-m", "space=regnetx", "seed=0,1"], "-m: 2 of the 2 jobs would write into results/laptop/regnetx"),
+        (
+            ["-m", "space=regnetx", "seed=0,1", "stop_after=sample"],
+            "-m: 2 of the 2 jobs would write into results/laptop/regnetx",
+        ),
         (["space=mine.yaml"], "space=mine.yaml: no such file"),
     ],
     ids=lambda value: " ".join(str(word)[:40] for word in value) if isinstance(value, list) else "",
