@@ -14,6 +14,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override, Quote, QuotedString
@@ -195,6 +196,8 @@ def _values(
 
 def _explain(error: Exception, schema: type) -> str:
     """Hydra's error as one line: what was given, and what is allowed."""
+    if isinstance(error, yaml.MarkedYAMLError) and (mark := error.problem_mark) is not None:
+        return f"{mark.name}: line {mark.line + 1}: {error.problem}"
     message = str(error)
     cause = error.__cause__
     if isinstance(cause, OmegaConfBaseException):

@@ -2,6 +2,7 @@
 
 import math
 import pickle
+import shutil
 from dataclasses import asdict, replace
 
 import pytest
@@ -133,6 +134,15 @@ def test_what_cannot_be_read_is_one_line(arguments, several, message):
     with pytest.raises(UserError, match=message) as caught:
         values(*arguments, several=several)
     assert "\n" not in str(caught.value)
+
+
+def test_a_key_twice_in_a_file_of_conf_is_refused(tmp_path):
+    conf = shutil.copytree(CONF_FOLDER, tmp_path / "conf")
+    text = (conf / "train" / "population.yaml").read_text()
+    (conf / "train" / "population.yaml").write_text(text + "epochs: 3\n")
+    line = text.count("\n") + 1
+    with pytest.raises(UserError, match=rf"population.yaml: line {line}: found duplicate key epochs"):
+        compose_jobs("sample_and_train", RunConfig, conf, ["space=regnetx"], several=False)
 
 
 # ---- every key, with values of every kind ------------------------------------------------------------------
