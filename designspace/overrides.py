@@ -21,7 +21,7 @@ from hydra.core.override_parser.types import Glob, Override, Quote, QuotedString
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from designspace.config import register
+from designspace.config import flow, register
 from designspace.errors import UserError
 from designspace.spaces.load import available_spaces
 
@@ -70,6 +70,16 @@ def key_types(schema: Any, prefix: str = "") -> dict[str, Any]:
         else:
             found[prefix + field.name] = hints[field.name]
     return found
+
+
+def as_value(value: Any) -> str:
+    """A value as the command line takes it."""
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return f"[{','.join(map(as_value, value))}]"
+    if not isinstance(value, str):
+        return flow(value)
+    is_word = re.fullmatch(r"(?!(null|true|false|inf|nan)$)[a-z_/][\w./-]*", value, re.IGNORECASE)
+    return value if is_word else quoted(value)
 
 
 def quoted(text: str) -> str:

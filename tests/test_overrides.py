@@ -16,7 +16,7 @@ from designspace.cli import ANALYZE, CONF_FOLDER, REFINE, SAMPLE_AND_TRAIN, STAT
 from designspace.config import RefineConfig, RunConfig, register, to_values
 from designspace.data.catalog import check_settings
 from designspace.errors import UserError
-from designspace.overrides import compose_jobs, key_types, quoted
+from designspace.overrides import as_value, compose_jobs, key_types, quoted
 from designspace.spaces.load import load_space, refine_space
 from designspace.training.cluster import models_per_task
 from designspace.training.plan import Plan
@@ -74,6 +74,14 @@ def test_lists_of_text_stay_as_they_were_typed():
     assert values("regimes=[1.10, 1.1,'a,b']", program=ANALYZE)[0].regimes == ["1.10", "1.1", "a,b"]
     (found,) = values("launcher.setup=[module load cuda, \"export A='1, 2'\"]")
     assert found.launcher.setup == ["module load cuda", "export A='1, 2'"]
+
+
+@pytest.mark.parametrize(
+    "text", ["plain/a-b.yaml", "null", "1e3", "a,b", "glob(x)", "[a", "a\\", "'a'", "", "~x"]
+)
+def test_printed_commands_give_the_value_back(text):
+    assert values(f"study={as_value(text)}")[0].study == text
+    assert values(f"regimes={as_value([text])}", program=ANALYZE)[0].regimes == [text]
 
 
 @pytest.mark.parametrize(

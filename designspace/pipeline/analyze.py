@@ -10,8 +10,9 @@ from pathlib import Path
 from designspace.config import AnalyzeConfig
 from designspace.errors import UserError
 from designspace.launch.local import Processes, available_cores
+from designspace.overrides import as_value
 from designspace.pipeline.collect import collect_runs, study_runs
-from designspace.store.paths import find_study, make_writable_folder
+from designspace.store.paths import check_name, find_study, make_writable_folder
 from designspace.store.population import read_settings
 from designspace.store.records import MISSING
 from designspace.store.versions import versions
@@ -40,6 +41,7 @@ def analyze_study(config: AnalyzeConfig) -> AnalysisResult:
     from designspace.report.write import write_analysis
 
     folder = find_study(config.output_root, config.study)
+    check_name(folder.root)
     log.info("%s: %s", folder.root, ", ".join(space.name for space in folder.spaces()))
     collected = study_runs(folder, collect_runs)
     if (collected.runs["status"] == MISSING).all():
@@ -64,5 +66,6 @@ def analyze_study(config: AnalyzeConfig) -> AnalysisResult:
 def _command(config: AnalyzeConfig, study: str) -> str:
     """The command that does the same again."""
     given = vars(replace(config, study=study))
-    words = [f"{key}={value}" for key, value in given.items() if value != getattr(AnalyzeConfig(), key)]
+    changed = {key: value for key, value in given.items() if value != getattr(AnalyzeConfig(), key)}
+    words = [f"{key}={as_value(value)}" for key, value in changed.items()]
     return shlex.join(["python", "scripts/analyze.py", *words])

@@ -12,6 +12,7 @@ import pandas as pd
 from designspace.analysis.results import sampled
 from designspace.config import RefineConfig, flow
 from designspace.errors import UserError
+from designspace.overrides import as_value
 from designspace.pipeline.collect import read_runs
 from designspace.pipeline.refinement_files import (
     Step,
@@ -25,7 +26,14 @@ from designspace.pipeline.refinement_files import (
 )
 from designspace.spaces.load import Space, load_space, refine_space
 from designspace.spaces.restrictions import SHARED, Restriction
-from designspace.store.paths import SpaceFolder, StudyFolder, find_study, make_writable_folder, studies
+from designspace.store.paths import (
+    SpaceFolder,
+    StudyFolder,
+    check_name,
+    find_study,
+    make_writable_folder,
+    studies,
+)
 from designspace.store.records import MISSING
 
 
@@ -45,6 +53,7 @@ def refine(config: RefineConfig) -> RefineResult:
     """
     base = load_space(config.space.source)
     study = _find_study(config, base.name)
+    check_name(study.root)
     runs = _read_population(study.space(base.name), base)
     restrict = config.restrict.declared()
     if not restrict and config.name is not None:
@@ -124,9 +133,9 @@ def _propose(config: RefineConfig, study: StudyFolder, base: Space, runs: pd.Dat
 
 
 def _what_if_command(config: RefineConfig, study: StudyFolder, restriction: Restriction) -> str:
-    words = [f"space={config.space.source}", f"study={study.name}"]
+    words = [f"space={as_value(config.space.source)}", f"study={as_value(study.name)}"]
     if config.output_root != RefineConfig.output_root:
-        words.append(f"output_root={config.output_root}")
+        words.append(f"output_root={as_value(config.output_root)}")
     words.append(f"restrict.{restriction.parameter}={_rule(restriction)}")
     return shlex.join(["python", "scripts/refine.py", *words])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -12,8 +11,8 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
-from designspace.config import differences, flow, register, to_values
-from designspace.overrides import quoted
+from designspace.config import differences, register, to_values
+from designspace.overrides import as_value
 from designspace.pipeline.sample import TRAINING_SECTIONS
 from designspace.spaces.load import SPACE_FOLDER
 from designspace.store.paths import StudyFolder
@@ -28,7 +27,7 @@ def training_command(source: str, study: StudyFolder, settings: Mapping[str, Any
     """
     names = sorted(path.stem for path in (CONF_FOLDER / "experiment").glob("*.yaml"))
     given = min((_overrides(name, study, settings) for name in names), key=len)
-    return shlex.join(["python", "scripts/sample_and_train.py", f"space={source}", *given])
+    return shlex.join(["python", "scripts/sample_and_train.py", f"space={as_value(source)}", *given])
 
 
 def _overrides(experiment: str, study: StudyFolder, settings: Mapping[str, Any]) -> list[str]:
@@ -45,12 +44,4 @@ def _overrides(experiment: str, study: StudyFolder, settings: Mapping[str, Any])
         "output_root": str(study.root.parent),
     }
     changes = differences(wanted, {key: now[key] for key in wanted})
-    return [f"experiment={experiment}", *(f"{key}={_text(value)}" for key, value, _ in changes)]
-
-
-def _text(value: Any) -> str:
-    """A value as Hydra reads it."""
-    if isinstance(value, str):
-        is_word = re.fullmatch(r"(?!(null|true|false|inf|nan)$)[a-z_/][\w./-]*", value, re.IGNORECASE)
-        return value if is_word else quoted(value)
-    return flow(value)
+    return [f"experiment={experiment}", *(f"{key}={as_value(value)}" for key, value, _ in changes)]

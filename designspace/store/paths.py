@@ -212,6 +212,7 @@ def user_path(key: str, text: str) -> Path:
 
 def make_writable_folder(path: Path) -> None:
     """Create the folder if need be. Raises UserError where nothing can be written into it."""
+    check_name(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
         probe = path / f".probe.{host_name()}.{os.getpid()}.tmp"
@@ -219,6 +220,14 @@ def make_writable_folder(path: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise UserError(f"output_root: cannot write into {path}: {error.strerror}; choose another") from None
+
+
+def check_name(path: Path) -> None:
+    """Raises UserError where the path is not UTF-8, which neither our tables nor our YAML files take."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise UserError(f"{str(path)!a}: must be UTF-8; rename the folder") from None
 
 
 @contextlib.contextmanager

@@ -262,7 +262,8 @@ def read_models(folder: SpaceFolder) -> pd.DataFrame:
 def _read_table(path: Path, needed: list[str]) -> pd.DataFrame:
     """A parquet file. Raises OSError or ValueError where it is none, or lacks a column."""
     try:
-        table = pd.read_parquet(path)
+        with open(path, "rb") as file:  # pyarrow takes no name that is not UTF-8
+            table = pd.read_parquet(file)
     except (NotImplementedError, KeyError, TypeError, RuntimeError) as error:  # of damaged files
         raise ValueError(str(error)) from None
     lacking = [name for name in needed if name not in table]

@@ -16,6 +16,7 @@ from designspace.cli import CONF_FOLDER
 from designspace.config import AnalyzeConfig, RefineConfig, RestrictSettings, RunConfig, SpaceSettings
 from designspace.errors import UserError
 from designspace.pipeline import sample_and_train
+from designspace.pipeline.analyze import analyze_study
 from designspace.pipeline.refine import refine
 from designspace.pipeline.regimes import compare_regimes
 from designspace.spaces.load import SPACE_FOLDER, load_space, stream_key
@@ -211,6 +212,17 @@ def test_the_last_study_with_the_space_is_taken(root):
     train("anynetx_c", study_name="old")
     train("regnetx", study_name="new")
     assert "anynetx_c in study old" in refine(config()).text
+
+
+def test_a_study_whose_name_is_not_utf8_is_refused_before_anything_is_written(root):
+    train("anynetx_c")
+    Path("results/s").rename("results/s\udcff")
+    before = sorted(root.rglob("*"))
+    with pytest.raises(UserError, match=r"'results/s\\udcff': must be UTF-8; rename the folder"):
+        refine(config(restrict=RISING, name="rising"))
+    with pytest.raises(UserError, match=r"'results/s\\udcff': must be UTF-8"):
+        analyze_study(AnalyzeConfig())
+    assert sorted(root.rglob("*")) == before
 
 
 def test_what_cannot_be(root):
