@@ -2,20 +2,21 @@
 
     nice -n 19 python scripts/benchmark/regimes.py --cifar10 cifar10.npz --hours 3  # goes on where it stopped
     python scripts/benchmark/regimes.py --table                                     # of what is there
+    python scripts/benchmark/regimes.py --collect ../pinned/results/benchmarks/regimes/models.csv
 
-Every training is one row of results/benchmarks/regimes/models.csv, appended when it ends; a row that is there
-is not trained again, wherever the script is started. `scripts/pack_cifar10.py` makes the file of images.
+Every training is one row of results/benchmarks/regimes/models.csv, appended when it ends. A training that
+has a row is done: the file alone is enough to go on, on any machine, and the checkpoints may be gone. To go
+on, check the commit out into a folder of its own (so that edits do not reach workers that start later), make
+the images with `scripts/pack_cifar10.py`, give the first command, and `--collect` that folder's rows here.
+A kill at any time costs the trainings at work at most; one of several passes goes on after its last pass.
 
-The candidates differ from the first one in one factor at a time. The networks of one space and window are the
-same in all candidates that have this window, stages and stem, so that rankings can be compared network by
-network; the reference of each is the training of the same networks for eight passes in batches of 32.
+regime_candidates.py lists what is trained, in its order, and the core-hours after which no training begins.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import math
 import os
 import sys
 import time
@@ -26,9 +27,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from scipy import stats
+from regime_candidates import MAX_CORE_HOURS, PARTS, SEED, Part, Regime  # beside this script
+from regimes_table import plan, table
 
 from designspace.data.settings import DataSettings
 from designspace.launch.local import THREAD_VARIABLES, available_cores
@@ -36,89 +37,15 @@ from designspace.launch.pool import ProcessPool
 from designspace.networks.architecture import Architectures
 from designspace.spaces.load import load_space
 from designspace.spaces.sampling import BudgetSettings, NetworkSettings, sample
-from designspace.store.paths import SpaceFolder
+from designspace.store.paths import SpaceFolder, replacing
 from designspace.store.records import Record
 from designspace.training.messages import Job, Model, training_seed
 from designspace.training.settings import TrainSettings
 
 RESULTS = Path(__file__).parents[2] / "results" / "benchmarks"
 MODELS, TABLE = RESULTS / "regimes" / "models.csv", RESULTS / "regimes.csv"
-SEED = 1001  # not that of a study, so that the choice does not colour its result
-SPACES = ("anynetx_c", "anynetx_d", "anynetx_e", "regnetx")
-STEPS = (("anynetx_c", "anynetx_d"), ("anynetx_d", "anynetx_e"), ("anynetx_e", "regnetx"))
-RANKED = SPACES[1:]  # whose networks are trained eight times as long, too
+KEY = ["regime", "space", "model_id", "repeat"]
 NUM_CLASSES = 10
-POWER, LEVEL, RESAMPLES = 0.8, 0.05, 9_999
-
-
-@dataclass(frozen=True)
-class Regime:
-    """What is trained, on what, for how long."""
-
-    name: str
-    data: str = "cifar10"  # or fashion_mnist
-    stages: int = 3
-    stem: tuple[int, int] = (8, 1)  # width and stride
-    flops: tuple[float, float] = (3.6e6, 4.0e6)
-    batch_size: int = 32
-    lr: float = 0.05
-    epochs: int = 1
-
-    @property
-    def networks(self) -> tuple[Any, ...]:
-        """Regimes with the same value train the same networks."""
-        return self.data, self.stages, self.stem, self.flops
-
-    @property
-    def maps(self) -> list[int]:
-        """Pixels, along one side, of the output of each stage."""
-        return [32 // self.stem[1] // 2 ** (i + 1) for i in range(self.stages)]
-
-
-BASE = Regime("base")
-LONG_EPOCHS = 8
-
-
-def long(regime: Regime) -> Regime:
-    """The reference of all regimes with these networks."""
-    return replace(regime, name=f"{regime.name}_long", batch_size=32, lr=0.05, epochs=LONG_EPOCHS)
-
-
-BATCH_128 = replace(BASE, name="batch_128", batch_size=128, lr=0.1)
-SMALLER = replace(BASE, name="2mf", flops=(1.8e6, 2.0e6))
-STRIDE_2 = replace(BASE, name="stem_stride_2", stem=(16, 2), flops=(1.8e6, 2.0e6))
-FASHION = Regime("fashion_mnist", "fashion_mnist", 4, (16, 2), (0.9e6, 1.0e6), 128, 0.1)
-
-
-@dataclass(frozen=True)
-class Part:
-    """Networks of each of some spaces that are trained in a regime; parts are worked off in their order."""
-
-    regime: Regime
-    spaces: tuple[str, ...] = SPACES
-    models: int = 12
-    repeats: tuple[int, ...] = (0,)  # 0: with the seed of the study; above: with others, for the noise
-
-
-PARTS = (
-    Part(BASE),
-    Part(BATCH_128),
-    Part(long(BASE), RANKED),
-    Part(SMALLER),
-    Part(long(SMALLER), RANKED),
-    Part(replace(BASE, name="batch_64", batch_size=64, lr=0.07)),
-    Part(replace(BASE, name="2_passes", epochs=2)),
-    Part(STRIDE_2),
-    Part(long(STRIDE_2), RANKED),
-    Part(FASHION),
-    Part(replace(FASHION, name="fashion_mnist_batch_32", batch_size=32, lr=0.05)),
-    Part(long(FASHION), RANKED),
-    Part(replace(BASE, name="batch_128_4_passes", batch_size=128, lr=0.1, epochs=4)),
-    Part(replace(BASE, name="four_stages", stages=4)),
-    Part(replace(BASE, name="1mf", flops=(0.9e6, 1.0e6))),
-    Part(BASE, ("anynetx_e", "regnetx"), 10, (1, 2)),
-    Part(BASE, models=40),
-)
 
 
 @dataclass(frozen=True)
@@ -183,9 +110,12 @@ def open_worker(work: Path, cifar10: Path) -> Callable[[Training], dict[str, Any
         asked = job(training, work, cifar10)
         if asked.data.name not in loaded:
             loaded[asked.data.name] = load_data(asked.data, resolution=asked.resolution)
+        model_id = training.model.model_id
+        begun = [asked.folder.record(model_id), asked.folder.checkpoint(model_id)]
+        whole = not any(path.exists() for path in begun)
         start = time.process_time()
         record = Worker(asked, data=loaded[asked.data.name]).train(training.model)
-        return described(record, time.process_time() - start)
+        return described(record, time.process_time() - start if whole else None)
 
     return train
 
@@ -211,14 +141,14 @@ def job(training: Training, work: Path, cifar10: Path) -> Job:
     )
 
 
-def described(record: Record, cpu_seconds: float) -> dict[str, Any]:
-    """The columns of the table that the training gives."""
+def described(record: Record, cpu_seconds: float | None) -> dict[str, Any]:
+    """The columns of the table that the training gives; no time where another process did a part of it."""
     return {
         "status": record.status.value,
         "error": record.error,
         "train_loss": record.history[-1].train_loss if record.history else None,
         "val_errors": [epoch.val_error for epoch in record.history],
-        "cpu_seconds": round(cpu_seconds, 1),
+        "cpu_seconds": None if cpu_seconds is None else round(cpu_seconds, 1),
         "processor": processor(),
     }
 
@@ -240,15 +170,11 @@ def processor() -> str:
 def run(work: Path, cifar10: Path, hours: float, workers: int) -> None:
     """Train what is not in the table yet, for so many hours; every end is a row."""
     work.mkdir(parents=True, exist_ok=True)
-    done = {tuple(key) for key in read_models()[["regime", "space", "model_id", "repeat"]].to_numpy()}
-    seen: set[Any] = set(done)
-    queue: deque[Training] = deque()
-    for training in trainings(work):
-        if training.key not in seen:
-            seen.add(training.key)
-            queue.append(training)
-    print(f"{len(done)} trainings are done, {len(queue)} to go", flush=True)
-    until = time.monotonic() + 3600 * hours
+    mend()
+    models = read_models()
+    queue = deque(left(trainings(work), models))
+    print(f"{len(models)} trainings are done, {len(queue)} to go", flush=True)
+    until, seconds = time.monotonic() + 3600 * hours, models["cpu_seconds"].sum()
     environments = [dict.fromkeys(THREAD_VARIABLES, "1")] * workers
     setup = partial(open_worker, work, cifar10)
     with ProcessPool(setup, environments=environments, preload=["designspace.training.worker"]) as pool:
@@ -258,24 +184,34 @@ def run(work: Path, cifar10: Path, hours: float, workers: int) -> None:
                 print(f"{training.key}: {outcome.failure.reason}", flush=True)
             else:
                 append(training, outcome.value)
+                seconds += outcome.value["cpu_seconds"] or 0.0
                 print(*training.key, outcome.value["error"], outcome.value["cpu_seconds"], flush=True)
-            if time.monotonic() > until:
+            if time.monotonic() > until or seconds > 3600 * MAX_CORE_HOURS:
                 queue.clear()
 
 
+def left(asked: Iterator[Training], models: pd.DataFrame) -> Iterator[Training]:
+    """The trainings that have no row yet, each once."""
+    seen = set(models[KEY].itertuples(index=False, name=None))
+    for training in asked:
+        if training.key not in seen:
+            seen.add(training.key)
+            yield training
+
+
+def mend() -> None:
+    """Cut off a row that was torn while it was written."""
+    content = MODELS.read_bytes() if MODELS.exists() else b""
+    whole = content[: content.rfind(b"\n") + 1]
+    if whole != content:
+        with replacing(MODELS) as temporary:
+            temporary.write_bytes(whole)
+
+
 def append(training: Training, outcome: dict[str, Any]) -> None:
-    """One more row; torn lines are left out when the table is read."""
-    regime, space, model_id, repeat = training.key
-    row = {
-        "regime": regime,
-        "space": space,
-        "model_id": model_id,
-        "repeat": repeat,
-        "epochs": training.regime.epochs,
-        "batch_size": training.regime.batch_size,
-        **training.row,
-        **outcome,
-    }
+    """One more row."""
+    described = {"epochs": training.regime.epochs, "batch_size": training.regime.batch_size}
+    row = dict(zip(KEY, training.key, strict=True)) | described | training.row | outcome
     MODELS.parent.mkdir(parents=True, exist_ok=True)
     new = not MODELS.exists()
     with open(MODELS, "a", newline="", encoding="utf-8") as file:
@@ -288,116 +224,25 @@ def append(training: Training, outcome: dict[str, Any]) -> None:
 
 
 def read_models() -> pd.DataFrame:
-    """The rows so far."""
+    """The rows so far; a torn one is left out."""
     if not MODELS.exists():
-        return pd.DataFrame(columns=["regime", "space", "model_id", "repeat"])
-    return pd.read_csv(MODELS).dropna(subset=["processor"])
+        return pd.DataFrame(columns=[*KEY, "cpu_seconds"])
+    return pd.read_csv(MODELS, dtype={"model_id": str}).dropna(subset=["processor"])
 
 
-# ---- the table ---------------------------------------------------------------------------------------------
-
-
-def table(models: pd.DataFrame) -> pd.DataFrame:
-    """One row per regime; a cell is empty where the trainings do not give it yet."""
-    regimes = {part.regime.name: part.regime for part in PARTS}
-    rows = [row(regime, models) for name, regime in regimes.items() if (models["regime"] == name).any()]
-    return pd.DataFrame(rows)
-
-
-def row(regime: Regime, models: pd.DataFrame) -> dict[str, Any]:
-    """What is known of one regime."""
-    own = models[(models["regime"] == regime.name) & (models["repeat"] == 0)]
-    errors = {space: group["error"].dropna().to_numpy() for space, group in own.groupby("space")}
-    steps = (45_000 if regime.data == "cifar10" else 50_000) // regime.batch_size * regime.epochs
-    found: dict[str, Any] = {
-        "regime": regime.name,
-        "data": regime.data,
-        "maps": " ".join(map(str, regime.maps)),
-        "mf": f"{regime.flops[0] / 1e6:g} to {regime.flops[1] / 1e6:g}",
-        "batch_size": regime.batch_size,
-        "lr": regime.lr,
-        "epochs": regime.epochs,
-        "steps": steps,
-        "n": len(own),
-        "cpu_seconds": own["cpu_seconds"].median(),
-        **rank_correlation(regime, models),
-        **noise(regime, models),
-    }
-    for space in SPACES:
-        if space in errors:
-            found |= {f"{space}_mean": errors[space].mean(), f"{space}_sd": errors[space].std(ddof=1)}
-    for first, second in STEPS:
-        if min(len(errors.get(first, ())), len(errors.get(second, ()))) > 2:
-            found |= difference(first, second, errors, own)
-    return found
-
-
-def rank_correlation(regime: Regime, models: pd.DataFrame) -> dict[str, Any]:
-    """Spearman's correlation with the reference, pooled within spaces; bootstrap over the networks."""
-    references = {part.regime.networks: part.regime.name for part in PARTS if "_long" in part.regime.name}
-    reference = references.get(regime.networks)
-    if reference is None or reference == regime.name:
-        return {}
-    keys = ["space", "model_id"]
-    sides = [
-        models[(models["regime"] == name) & (models["repeat"] == 0)] for name in (regime.name, reference)
-    ]
-    both = sides[0].merge(sides[1], on=keys, suffixes=("", "_long")).dropna(subset=["error", "error_long"])
-    found: dict[str, Any] = {}
-    for name, group in [*both.groupby("space"), ("pooled", both)]:
-        if len(group) < 6:
-            continue
-        pairs = group[["error", "error_long"]].to_numpy()
-        if name == "pooled":  # the order within spaces; the difference between them is another question
-            pairs = pairs - both.groupby("space")[["error", "error_long"]].transform("mean").to_numpy()
-        low, high = spearman_interval(pairs)
-        found |= {f"rho_{name}": stats.spearmanr(*pairs.T).statistic, f"rho_{name}_n": len(pairs)}
-        found |= {f"rho_{name}_low": low, f"rho_{name}_high": high}
-    return found
-
-
-def spearman_interval(pairs: Any) -> tuple[float, float]:
-    """95 percent, percentile bootstrap over the networks."""
-    rng = np.random.default_rng(0)
-    drawn = pairs[rng.integers(len(pairs), size=(RESAMPLES, len(pairs)))]
-    ranks = stats.rankdata(drawn, axis=1)
-    ranks = ranks - ranks.mean(axis=1, keepdims=True)
-    with np.errstate(invalid="ignore"):
-        rho = (ranks[..., 0] * ranks[..., 1]).sum(axis=1) / np.sqrt((ranks**2).sum(axis=1).prod(axis=1))
-    low, high = np.nanquantile(rho, [0.025, 0.975])
-    return float(low), float(high)
-
-
-def noise(regime: Regime, models: pd.DataFrame) -> dict[str, Any]:
-    """Standard deviation between seeds of the same network, and its share of the variance of the errors."""
-    runs = models[models["regime"] == regime.name].dropna(subset=["error"])
-    several = runs.groupby(["space", "model_id"])["error"].filter(lambda errors: len(errors) > 1)
-    if several.empty:
-        return {}
-    groups = runs.loc[several.index].groupby(["space", "model_id"])["error"]
-    variance = float((groups.var(ddof=1) * (groups.size() - 1)).sum() / (groups.size() - 1).sum())
-    spread = runs[runs["repeat"] == 0].groupby("space")["error"].var(ddof=1).mean()
-    return {"seed_sd": math.sqrt(variance), "seed_n": len(groups), "seed_share": variance / spread}
-
-
-def difference(first: str, second: str, errors: Any, own: pd.DataFrame) -> dict[str, Any]:
-    """First minus second, Welch's interval and p, and what deciding it would take at 80 % power."""
-    test = stats.ttest_ind(errors[first], errors[second], equal_var=False)
-    interval = test.confidence_interval(1 - LEVEL)
-    gap = errors[first].mean() - errors[second].mean()
-    variance = errors[first].var(ddof=1) + errors[second].var(ddof=1)
-    z = stats.norm.isf(LEVEL / 2) + stats.norm.ppf(POWER)
-    needed = math.ceil(z**2 * variance / gap**2)
-    seconds = own[own["space"].isin([first, second])].groupby("space")["cpu_seconds"].mean().sum()
-    name = f"{first.rpartition('_')[2]}_{second.rpartition('_')[2]}"
-    return {
-        name: gap,
-        f"{name}_low": interval.low,
-        f"{name}_high": interval.high,
-        f"{name}_p": test.pvalue,
-        f"{name}_models": needed,
-        f"{name}_core_hours": needed * seconds / 3600,
-    }
+def collect(paths: list[Path]) -> None:
+    """Add the rows of other files, as of a checkout that trains, for which there is none; as they are."""
+    together: dict[tuple[str, ...], dict[str, str]] = {}
+    for path in filter(Path.exists, [MODELS, *paths]):
+        with open(path, newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                if row["processor"]:  # else torn
+                    together.setdefault(tuple(row[name] for name in KEY), row)
+    MODELS.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(MODELS) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(next(iter(together.values()))), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(together.values())
 
 
 def main() -> int:
@@ -413,13 +258,25 @@ def main() -> int:
         "--workers", type=int, default=available_cores(), help="one thread each (%(default)s)"
     )
     parser.add_argument("--table", action="store_true", help="write the table and train nothing")
+    parser.add_argument("--collect", type=Path, nargs="+", metavar="FILE", help="add other files' rows first")
+    parser.add_argument("--plan", action="store_true", help="print the core-hours of all parts")
     arguments = parser.parse_args()
-    if not arguments.table:
-        if arguments.cifar10 is None or not arguments.cifar10.is_file():
-            print(f"error: --cifar10={arguments.cifar10}: must be a file", file=sys.stderr)
+    reads_only = arguments.table or arguments.plan or arguments.collect
+    needed = arguments.collect or ([] if reads_only else [arguments.cifar10])
+    for path in needed:
+        if path is None or not path.is_file():
+            option = "collect" if arguments.collect else "cifar10"
+            print(f"error: --{option}={path}: must be a file", file=sys.stderr)
             return 2
+    if arguments.collect:
+        collect(arguments.collect)
+    if not reads_only:
         run(arguments.work, arguments.cifar10.resolve(), arguments.hours, arguments.workers)
-    found = table(read_models())
+    models = read_models()
+    if arguments.plan:
+        print(plan(models).to_string(index=False))
+        return 0
+    found = table(models)
     found.to_csv(TABLE, index=False, float_format="%.4g", lineterminator="\n")
     print(found.T.to_string())
     return 0
