@@ -32,7 +32,7 @@ from regime_candidates import MAX_CORE_HOURS, PARTS, SEED, Part, Regime  # besid
 from regimes_table import plan, table
 
 from designspace.data.settings import DataSettings
-from designspace.launch.local import THREAD_VARIABLES, available_cores
+from designspace.launch.local import ALLOCATOR, THREAD_VARIABLES, available_cores
 from designspace.launch.pool import ProcessPool
 from designspace.networks.architecture import Architectures
 from designspace.spaces.load import load_space
@@ -175,6 +175,7 @@ def run(work: Path, cifar10: Path, hours: float, workers: int) -> None:
     queue = deque(left(trainings(work), models))
     print(f"{len(models)} trainings are done, {len(queue)} to go", flush=True)
     until, seconds = time.monotonic() + 3600 * hours, models["cpu_seconds"].sum()
+    os.environ.setdefault("GLIBC_TUNABLES", ALLOCATOR)  # as in `open_pool`
     environments = [dict.fromkeys(THREAD_VARIABLES, "1")] * workers
     setup = partial(open_worker, work, cifar10)
     with ProcessPool(setup, environments=environments, preload=["designspace.training.worker"]) as pool:
