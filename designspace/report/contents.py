@@ -35,6 +35,7 @@ from designspace.report.sample_size_figure import sample_size_figure
 from designspace.report.width_figure import good_and_bad_figure, width_figure
 
 Draw = Callable[[], Figure]
+WORDS = {"flops": "flops", "params": "parameters", "acts": "activations"}
 
 
 @dataclass(frozen=True)
@@ -58,19 +59,17 @@ def summary(study: StudyAnalysis) -> list[str]:
 def leads(study: StudyAnalysis) -> list[str]:
     """How far the space of the lowest mean error is ahead of each other, next first, at equal complexity."""
     ordered = sorted((s for s in study.spaces if s.summary.counts.done), key=lambda s: s.summary.mean)
-    found = []
-    for other in ordered[1:]:
-        best = ordered[0].name
-        said = [
-            f"at equal {comparison.by} {in_words(lead(comparison, best, other.name))}"
-            for comparison in study.normalized
-            if not comparison.reason
-        ]
-        if said:
-            found.append(
-                f"By so many points of mean error {best} is ahead of {other.name}: {', '.join(said)}."
-            )
-    return found
+    comparable = [comparison for comparison in study.normalized if not comparison.reason]
+    return [
+        f"Mean error of {other.name} minus that of {ordered[0].name}, in points: "
+        + ", ".join(
+            f"{in_words(lead(comparison, ordered[0].name, other.name))} at equal {WORDS[comparison.by]}"
+            for comparison in comparable
+        )
+        + "."
+        for other in ordered[1:]
+        if comparable
+    ]
 
 
 def cautions(study: StudyAnalysis) -> list[str]:
