@@ -17,11 +17,13 @@ import pandas as pd
 from designspace.analysis.results import StudyRuns
 from designspace.data.catalog import IMAGENET_CLASSES
 from designspace.errors import UserError
+from designspace.files import user_path
 from designspace.networks.complexity import METRICS
+from designspace.networks.settings import NetworkSettings
 from designspace.pipeline.collect import study_runs
 from designspace.spaces.load import load_space, refine_space
-from designspace.spaces.sampling import BudgetSettings, NetworkSettings, sample
-from designspace.store.paths import StudyFolder, user_path
+from designspace.spaces.sampling import BudgetSettings, sample
+from designspace.store.paths import StudyFolder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

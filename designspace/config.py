@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
+from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from designspace.data.settings import DataSettings
 from designspace.errors import UserError
 from designspace.launch.settings import LauncherSettings
-from designspace.spaces.sampling import BudgetSettings, NetworkSettings
+from designspace.networks.settings import NetworkSettings
+from designspace.spaces.sampling import BudgetSettings
 from designspace.training.settings import MAX_EPOCHS, TrainSettings
 
 STOPS = ("sample",)  # stages to stop after
@@ -178,6 +183,16 @@ def to_values(config: DictConfig) -> Any:
         raise UserError(f"{key}: a value is needed, for example {key}={_EXAMPLES.get(key, '...')}")
     values = OmegaConf.to_object(config)
     values.validate()  # type: ignore[union-attr]  # one of the dataclasses above
+    return values
+
+
+def experiment_values(experiment: str, conf: Path) -> RunConfig:
+    """What `scripts/sample_and_train.py experiment=...` is told by the files of the folder `conf` alone."""
+    register()
+    at_work = GlobalHydra.instance().is_initialized()
+    with nullcontext() if at_work else initialize_config_dir(str(conf), version_base="1.3"):
+        composed = compose("sample_and_train", [f"experiment={experiment}", "space.source=any"])
+    values: RunConfig = to_values(composed)
     return values
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from designspace.data.sources import ByteArray, ImageArrays, IntArray, content_sha256, hold_out
-from designspace.store.paths import replacing
+from designspace.files import replacing
 
 NUM_VAL = 5_000
 

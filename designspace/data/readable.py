@@ -13,7 +13,7 @@ from pathlib import Path
 from designspace.data.found import NAMED, DataFound, without
 from designspace.data.reading import UnreadableImageError, read_image
 from designspace.errors import UserError
-from designspace.store.paths import make_writable_folder, replacing
+from designspace.files import make_writable_folder, replacing
 
 log = logging.getLogger(__name__)
 

@@ -25,9 +25,9 @@ from pathlib import Path
 from typing import Any
 
 from designspace.errors import RunError, UserError, one_line
+from designspace.files import replacing
 from designspace.launch.modules import needs_current_folder
 from designspace.launch.settings import LauncherSettings
-from designspace.store.paths import replacing
 
 log = logging.getLogger(__name__)
 
@@ -272,6 +272,13 @@ class Slurm:
 def _python() -> str:
     """How a task starts Python: as `python -m` it would look for modules in the current folder first."""
     return shlex.quote(sys.executable) + ("" if needs_current_folder() else " -P")
+
+
+def requeued(task: Callable[[], Any]) -> Any:
+    """What a task's `checkpoint` returns for the cluster to start it again."""
+    from submitit.helpers import DelayedSubmission
+
+    return DelayedSubmission(task)
 
 
 @contextlib.contextmanager

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from designspace.config import AnalyzeConfig
 from designspace.errors import UserError
+from designspace.files import check_name, make_writable_folder
 from designspace.launch.local import Processes, available_cores
 from designspace.overrides import as_value
 from designspace.pipeline.collect import collect_runs, study_runs
-from designspace.store.paths import check_name, find_study, make_writable_folder
+from designspace.store.paths import find_study
 from designspace.store.population import read_settings
 from designspace.store.records import MISSING
 from designspace.store.versions import versions

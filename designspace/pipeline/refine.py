@@ -12,6 +12,7 @@ import pandas as pd
 from designspace.analysis.results import sampled
 from designspace.config import RefineConfig, flow
 from designspace.errors import UserError
+from designspace.files import check_name, make_writable_folder
 from designspace.overrides import as_value
 from designspace.pipeline.collect import read_runs
 from designspace.pipeline.refinement_files import (
@@ -26,14 +27,7 @@ from designspace.pipeline.refinement_files import (
 )
 from designspace.spaces.load import Space, load_space, refine_space
 from designspace.spaces.restrictions import SHARED, Restriction
-from designspace.store.paths import (
-    SpaceFolder,
-    StudyFolder,
-    check_name,
-    find_study,
-    make_writable_folder,
-    studies,
-)
+from designspace.store.paths import SpaceFolder, StudyFolder, find_study, studies
 from designspace.store.records import MISSING
 
 

@@ -19,6 +19,7 @@ import yaml
 
 from designspace.config import RefineConfig, flow
 from designspace.errors import UserError
+from designspace.files import make_writable_folder, replacing, user_path
 from designspace.networks.architecture import FloatArray
 from designspace.pipeline.collect import read_runs
 from designspace.pipeline.sample import TRAINING_SECTIONS, changed_settings
@@ -33,7 +34,7 @@ from designspace.spaces.load import (
     stream_key,
 )
 from designspace.spaces.restrictions import Restriction
-from designspace.store.paths import SpaceFolder, StudyFolder, make_writable_folder, replacing, user_path
+from designspace.store.paths import SpaceFolder, StudyFolder
 from designspace.store.population import read_settings
 from designspace.store.records import MISSING
 from designspace.store.versions import git_commit, versions

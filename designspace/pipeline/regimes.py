@@ -9,8 +9,9 @@ import pandas as pd
 
 from designspace.config import AnalyzeConfig
 from designspace.errors import UserError
+from designspace.files import make_writable_folder
 from designspace.pipeline.collect import study_runs
-from designspace.store.paths import find_study, make_writable_folder, regimes_folder
+from designspace.store.paths import find_study, regimes_folder
 from designspace.store.records import MISSING
 
 

@@ -21,10 +21,11 @@ from designspace.data.catalog import num_classes
 from designspace.data.found import DataFound, data_changes
 from designspace.data.settings import DataSettings
 from designspace.errors import UserError
+from designspace.files import replacing
 from designspace.spaces.load import Space
 from designspace.spaces.sampling import Population, sample
 from designspace.store.claims import ClaimedError, claimed, is_void
-from designspace.store.paths import SpaceFolder, replacing
+from designspace.store.paths import SpaceFolder
 from designspace.store.population import read_settings
 from designspace.store.records import archived_errors, read_models, write_table
 from designspace.store.versions import git_commit, versions

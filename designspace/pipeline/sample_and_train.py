@@ -15,6 +15,7 @@ from designspace.config import RunConfig
 from designspace.data.catalog import LOOKED_AT_SETS, check_batch
 from designspace.data.found import DataFound, find_data
 from designspace.data.readable import check_images
+from designspace.files import make_writable_folder
 from designspace.launch.local import available_cores
 from designspace.pipeline.collect import collect_runs
 from designspace.pipeline.sample import (
@@ -27,7 +28,7 @@ from designspace.pipeline.sample import (
 )
 from designspace.pipeline.train import plan_training, train
 from designspace.spaces.load import Space, load_space
-from designspace.store.paths import SpaceFolder, make_writable_folder, study_folder
+from designspace.store.paths import SpaceFolder, study_folder
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import asdict
 from typing import Any
 
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
-
-from designspace.config import differences, register, to_values
+from designspace.config import differences, experiment_values
 from designspace.overrides import as_value
 from designspace.pipeline.sample import TRAINING_SECTIONS
 from designspace.spaces.load import SPACE_FOLDER
@@ -31,11 +27,7 @@ def training_command(source: str, study: StudyFolder, settings: Mapping[str, Any
 
 
 def _overrides(experiment: str, study: StudyFolder, settings: Mapping[str, Any]) -> list[str]:
-    register()
-    at_work = GlobalHydra.instance().is_initialized()  # in our scripts, but not in notebooks
-    with nullcontext() if at_work else initialize_config_dir(str(CONF_FOLDER), version_base="1.3"):
-        composed = compose("sample_and_train", [f"experiment={experiment}", "space.source=any"])
-    now = asdict(to_values(composed))
+    now = asdict(experiment_values(experiment, CONF_FOLDER))
     wanted = {
         **{key: settings[key] for key in ("num_models", "seed") if key in settings},
         # keys that came later than the settings keep their defaults

@@ -10,8 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from designspace.files import replacing
 from designspace.report.style import PNG_DPI, figure_style
-from designspace.store.paths import replacing
 
 
 def file_name(name: str) -> str:

@@ -22,11 +22,11 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from designspace.analysis.study import SpaceAnalysis, StudyAnalysis
+from designspace.files import replacing
 from designspace.report.page_data import page_data
 from designspace.report.page_files import Picture, embed_picture, embed_table
 from designspace.report.provenance import About
 from designspace.report.style import color, without_error
-from designspace.store.paths import replacing
 
 CHARTS = {
     "edf": "Error distributions",

@@ -19,12 +19,13 @@ from typing import Any, NoReturn
 import numpy as np
 
 from designspace.errors import UserError
+from designspace.files import user_path
 from designspace.networks.blocks import BLOCKS
 from designspace.spaces.anynet import AnyNetSpace
 from designspace.spaces.distributions import Distribution, choice, log_normal, log_uniform, uniform
 from designspace.spaces.regnet import RegNetSpace
 from designspace.spaces.restrictions import ORDERS, SHARED, Restriction
-from designspace.store.paths import NOT_SPACES, user_path
+from designspace.store.paths import NOT_SPACES
 from designspace.yaml_files import read_yaml
 
 Space = AnyNetSpace | RegNetSpace

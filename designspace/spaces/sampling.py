@@ -17,11 +17,12 @@ import pandas as pd
 from designspace.errors import UserError
 from designspace.networks.architecture import Architectures, IntArray
 from designspace.networks.complexity import METRICS, Complexity, costs
+from designspace.networks.settings import NetworkSettings
 from designspace.spaces.draws import Draws, concatenate
 from designspace.spaces.load import Space, stream_key
 
 BLOCK_SIZE = 1 << 15  # candidates; part of what a seed means
-MAX_RESOLUTION, MAX_STEM_WIDTH = 8_192, 65_536  # their costs are whole numbers of 64 bits
+MAX_RESOLUTION = 8_192  # pixels; costs are whole numbers of 64 bits
 PATIENCE = 5_000_000  # candidates without a new network, after which a window counts as exhausted
 
 
@@ -49,24 +50,6 @@ class BudgetSettings:
             raise UserError(
                 f"budget.resolution={self.resolution}: must be at least 1 pixel and at most {MAX_RESOLUTION}"
             )
-
-
-@dataclass
-class NetworkSettings:
-    """What all networks of a study share."""
-
-    stem_width: int = 32  # channels
-    stem_stride: int = 2  # 1 or 2
-    zero_init_residual: bool = False  # start every residual block as the identity
-
-    def validate(self) -> None:
-        """Raises UserError where the stem cannot be."""
-        if not 1 <= self.stem_width <= MAX_STEM_WIDTH:
-            raise UserError(
-                f"network.stem_width={self.stem_width}: must be at least 1 channel, at most {MAX_STEM_WIDTH}"
-            )
-        if self.stem_stride not in (1, 2):
-            raise UserError(f"network.stem_stride={self.stem_stride}: must be 1 or 2")
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from designspace.store.paths import create, host_name, temporary_name
+from designspace.files import create, host_name, temporary_name
 from designspace.store.processes import boot, born
 
 CLAIM_SECONDS = 60.0  # without a step, after which a claim of another machine is void

@@ -15,24 +15,21 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import re
-import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from designspace.errors import UserError
+from designspace.files import MAX_NAME_BYTES, host_name, user_path
 from designspace.store.processes import is_alive
 
 NOT_SPACES = ANALYSIS, REFINEMENTS = ("analysis", "refinements")  # other folders of a study
 REGIMES = "regimes"  # folder beside the studies
 DIGEST_DIGITS = 16  # of a digest in a file name
-MAX_NAME_BYTES = 255  # of a file name, on all usual file systems
 LEFTOVER_SECONDS = 24 * 3600
-NO_HARD_LINKS = (errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # what file systems say
 
 
 @dataclass(frozen=True)
@@ -200,83 +197,6 @@ def find_study(output_root: str, study: str | None) -> StudyFolder:
 def regimes_folder(output_root: str) -> Path:
     """Several studies side by side: tables and a figure."""
     return user_path("output_root", output_root) / REGIMES
-
-
-def user_path(key: str, text: str) -> Path:
-    """The path that a user gave for `key`; ~ is the home folder. Raises UserError where there is none."""
-    path = os.path.expanduser(text)
-    if path.startswith("~"):
-        raise UserError(f"{key}={text}: no such home folder; ./{text} is a folder whose name begins with ~")
-    return Path(path)
-
-
-def make_writable_folder(path: Path) -> None:
-    """Create the folder if need be. Raises UserError where nothing can be written into it."""
-    check_name(path)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        probe = path / f".probe.{host_name()}.{os.getpid()}.tmp"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise UserError(f"output_root: cannot write into {path}: {error.strerror}; choose another") from None
-
-
-def check_name(path: Path) -> None:
-    """Raises UserError where the path is not UTF-8, which neither our tables nor our YAML files take."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        raise UserError(f"{str(path)!a}: must be UTF-8; rename the folder") from None
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path` to write to; renamed to `path` on success, removed on failure.
-
-    Readers see the old file or the whole new one, never a part.
-    """
-    temporary = temporary_name(path)
-    try:
-        yield temporary
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        error.filename = error.filename or str(path)  # a full disk does not say where
-        raise
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def create(path: Path, text: str) -> None:
-    """Create a file with all its content at once; without hard links, the content comes a moment later.
-
-    Raises:
-        FileExistsError: the file exists; it is left as it is.
-    """
-    temporary = temporary_name(path)
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        try:
-            os.link(temporary, path)
-        except OSError as error:
-            if error.errno not in NO_HARD_LINKS:
-                raise
-            with open(path, "x", encoding="utf-8") as file:
-                file.write(text)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def temporary_name(path: Path) -> Path:
-    """A name beside `path` that is this process's own, and that `remove_leftovers` knows."""
-    return path.with_name(f".{path.name}.{host_name()}.{os.getpid()}.tmp")
-
-
-def host_name() -> str:
-    """This machine's name, usable in file names."""
-    return re.sub(r"[^A-Za-z0-9-]", "_", socket.gethostname())
 
 
 def remove_leftovers(folder: Path) -> None:

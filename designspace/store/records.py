@@ -20,7 +20,8 @@ from typing import Any
 import pandas as pd
 
 from designspace.errors import UserError
-from designspace.store.paths import SpaceFolder, replacing
+from designspace.files import replacing
+from designspace.store.paths import SpaceFolder
 from designspace.store.population import with_block_and_stem
 
 SCHEMA = 1

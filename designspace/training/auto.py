@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from designspace.errors import UserError
-from designspace.store.paths import create
+from designspace.files import create
 from designspace.training.settings import AUTO, MEMORY_FORMATS, PRECISIONS, TrainSettings
 
 OPTIONS = {"precision": PRECISIONS, "memory_format": MEMORY_FORMATS}  # the plainest first

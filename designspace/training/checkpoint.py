@@ -17,8 +17,8 @@ from typing import Any
 
 import torch
 
+from designspace.files import replacing
 from designspace.launch.interrupt import Interrupted
-from designspace.store.paths import replacing
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from typing import Any
 from designspace.errors import RunError
 from designspace.launch.pool import Failure, Outcome, ProcessPool
 from designspace.launch.settings import AUTO, LauncherSettings
-from designspace.launch.slurm import Slurm
+from designspace.launch.slurm import Slurm, requeued
 from designspace.store.claims import is_void
 from designspace.store.paths import SpaceFolder
 from designspace.store.records import Record, final_record, recorded_models, valid_record
@@ -55,11 +55,9 @@ class ClusterTask:
 
     def checkpoint(self) -> Any:
         """Called by submitit at the cluster's signal: stop the workers at a checkpoint, then be requeued."""
-        from submitit.helpers import DelayedSubmission
-
         if self._pool is not None:
             self._pool.interrupt(timeout=self._settings.signal_delay_s - INTERRUPT_MARGIN_S)
-        return DelayedSubmission(ClusterTask(self._job, self._models, self._settings))
+        return requeued(ClusterTask(self._job, self._models, self._settings))
 
     def _open(self, folder: SpaceFolder) -> Iterator[Model]:
         """The models that are left to train, with their attempts so far: the task may have run before."""

@@ -10,7 +10,7 @@ import numpy as np
 from designspace.data.found import DataFound
 from designspace.data.settings import DataSettings
 from designspace.networks.architecture import Architecture
-from designspace.spaces.sampling import NetworkSettings
+from designspace.networks.settings import NetworkSettings
 from designspace.store.paths import SpaceFolder
 from designspace.store.records import Attempt
 from designspace.training.settings import TrainSettings

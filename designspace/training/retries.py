@@ -16,9 +16,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from designspace.errors import RunError
+from designspace.files import host_name
 from designspace.launch.pool import Failure, Outcome, Pool
 from designspace.launch.settings import LauncherSettings
-from designspace.store.paths import SpaceFolder, host_name
+from designspace.store.paths import SpaceFolder
 from designspace.store.records import Attempt, Kind, Record, Status, final_record, write_record
 from designspace.store.versions import versions
 from designspace.training.messages import Model

@@ -14,11 +14,11 @@ import torch
 from designspace.data.images import ImageData
 from designspace.data.loading import load_data
 from designspace.errors import one_line
+from designspace.files import host_name
 from designspace.launch import interrupt
 from designspace.networks.architecture import Architecture
 from designspace.networks.build import build_network
 from designspace.store.claims import Claim, claimed
-from designspace.store.paths import host_name
 from designspace.store.records import (
     Attempt,
     Epoch,

@@ -23,7 +23,7 @@ import submitit
 from designspace.data.settings import DataSettings
 from designspace.launch.local import open_pool
 from designspace.launch.settings import LauncherSettings
-from designspace.spaces.sampling import NetworkSettings
+from designspace.networks.settings import NetworkSettings
 from designspace.store.paths import SpaceFolder
 from designspace.training.messages import Job
 from designspace.training.settings import TrainSettings

@@ -28,8 +28,9 @@ from plain_training import torchvision_network
 from designspace.launch.local import ALLOCATOR, available_cores
 from designspace.networks.architecture import Architecture
 from designspace.networks.build import build_network
+from designspace.networks.settings import NetworkSettings
 from designspace.spaces.load import load_space
-from designspace.spaces.sampling import BudgetSettings, NetworkSettings, sample
+from designspace.spaces.sampling import BudgetSettings, sample
 from designspace.training.loop import new_optimizer, train_step
 from designspace.training.settings import TrainSettings
 

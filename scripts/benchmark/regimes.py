@@ -32,12 +32,14 @@ from regime_candidates import MAX_CORE_HOURS, PARTS, SEED, Part, Regime  # besid
 from regimes_table import plan, table
 
 from designspace.data.settings import DataSettings
+from designspace.files import replacing
 from designspace.launch.local import ALLOCATOR, THREAD_VARIABLES, available_cores
 from designspace.launch.pool import ProcessPool
 from designspace.networks.architecture import Architectures
+from designspace.networks.settings import NetworkSettings
 from designspace.spaces.load import load_space
-from designspace.spaces.sampling import BudgetSettings, NetworkSettings, sample
-from designspace.store.paths import SpaceFolder, replacing
+from designspace.spaces.sampling import BudgetSettings, sample
+from designspace.store.paths import SpaceFolder
 from designspace.store.records import Record
 from designspace.training.messages import Job, Model, training_seed
 from designspace.training.settings import TrainSettings

@@ -38,8 +38,9 @@ from scipy import stats
 
 from designspace.networks.architecture import Architecture, Architectures, FloatArray
 from designspace.networks.complexity import METRICS, complexity
+from designspace.networks.settings import NetworkSettings
 from designspace.spaces.load import load_space
-from designspace.spaces.sampling import BudgetSettings, NetworkSettings, Population, sample
+from designspace.spaces.sampling import BudgetSettings, Population, sample
 
 RULES = {  # b, g: shared by all stages; w, d: do not decrease
     "anynetx_a": "", "anynetx_b": "b", "anynetx_c": "bg", "anynetx_d": "bgw", "anynetx_e": "bgwd",

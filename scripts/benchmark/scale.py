@@ -30,9 +30,9 @@ from designspace.data.settings import DataSettings
 from designspace.launch.settings import LauncherSettings
 from designspace.launch.slurm import Slurm
 from designspace.networks.architecture import Architecture
+from designspace.networks.settings import NetworkSettings
 from designspace.pipeline.collect import collect_runs, study_runs
 from designspace.report.write import write_analysis
-from designspace.spaces.sampling import NetworkSettings
 from designspace.store.paths import SpaceFolder, StudyFolder, find_study
 from designspace.store.records import Attempt, Epoch, Kind, Record, Status, record_text, write_table
 from designspace.store.status import study_status

@@ -26,11 +26,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from designspace.analysis.width_fit import fit_widths
+from designspace.files import replacing
 from designspace.launch.local import Processes, available_cores
 from designspace.networks.architecture import IntArray
+from designspace.networks.settings import NetworkSettings
 from designspace.spaces.load import load_space
-from designspace.spaces.sampling import BudgetSettings, NetworkSettings, sample
-from designspace.store.paths import replacing
+from designspace.spaces.sampling import BudgetSettings, sample
 
 Floats = npt.NDArray[np.float64]
 

@@ -26,9 +26,10 @@ from designspace.data.settings import DataSettings
 from designspace.errors import UserError
 from designspace.launch.settings import LauncherSettings
 from designspace.networks.architecture import Architecture
+from designspace.networks.settings import NetworkSettings
 from designspace.pipeline import sample_and_train, train
 from designspace.pipeline.sample import exclusive
-from designspace.spaces.sampling import BudgetSettings, NetworkSettings
+from designspace.spaces.sampling import BudgetSettings
 from designspace.store.paths import SpaceFolder
 from designspace.store.records import Status, _checksum, read_record, write_record
 from designspace.training.messages import Model, training_seed

@@ -16,8 +16,9 @@ from designspace.data import readable
 from designspace.data.settings import DataSettings
 from designspace.errors import UserError
 from designspace.launch.settings import LauncherSettings
+from designspace.networks.settings import NetworkSettings
 from designspace.pipeline import sample_and_train
-from designspace.spaces.sampling import BudgetSettings, NetworkSettings
+from designspace.spaces.sampling import BudgetSettings
 from designspace.store.paths import SpaceFolder
 from designspace.store.records import read_record
 from designspace.training.settings import TrainSettings

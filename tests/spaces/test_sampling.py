@@ -7,8 +7,9 @@ import sys
 import pytest
 
 from designspace.errors import UserError
+from designspace.networks.settings import NetworkSettings
 from designspace.spaces.load import load_space, parse_space
-from designspace.spaces.sampling import BLOCK_SIZE, BudgetSettings, NetworkSettings, sample
+from designspace.spaces.sampling import BLOCK_SIZE, BudgetSettings, sample
 
 SEVEN = ["anynetx_a", "anynetx_b", "anynetx_c", "anynetx_d", "anynetx_e", "regnetx", "regnety"]
 PAPER = BudgetSettings(flops=[360e6, 400e6], resolution=224)

@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from designspace.errors import UserError
+from designspace.files import replacing
 from designspace.networks.architecture import Architectures
-from designspace.store.paths import SpaceFolder, replacing
+from designspace.store.paths import SpaceFolder
 from designspace.store.records import (
     Attempt,
     Epoch,

@@ -8,7 +8,7 @@ import pytest
 from designspace.data.settings import DataSettings
 from designspace.errors import UserError
 from designspace.networks.architecture import Architecture
-from designspace.spaces.sampling import NetworkSettings
+from designspace.networks.settings import NetworkSettings
 from designspace.store.paths import SpaceFolder
 from designspace.store.records import read_record
 from designspace.training.auto import Choice, asked, choose, read_choice, write_choice

@@ -6,7 +6,7 @@ from designspace.data.settings import DataSettings
 from designspace.errors import RunError
 from designspace.launch.settings import LauncherSettings
 from designspace.networks.architecture import Architecture
-from designspace.spaces.sampling import NetworkSettings
+from designspace.networks.settings import NetworkSettings
 from designspace.store import records
 from designspace.store.paths import SpaceFolder
 from designspace.store.records import Record, Status, write_record

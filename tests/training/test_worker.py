@@ -10,7 +10,7 @@ from designspace.data.settings import DataSettings
 from designspace.launch.interrupt import Interrupted
 from designspace.launch.settings import LauncherSettings
 from designspace.networks.architecture import Architecture
-from designspace.spaces.sampling import NetworkSettings
+from designspace.networks.settings import NetworkSettings
 from designspace.store.paths import SpaceFolder
 from designspace.store.records import Kind, Status, read_record
 from designspace.training import worker as module
