@@ -101,7 +101,7 @@ def test_bad_input(tmp_path, arguments, message):
     [
         ([], "holds no study; run scripts/sample_and_train.py first"),
         (["study=nothing"], "study=nothing: holds no population below results; studies there: none"),
-        (["draw=3"], "draw: unknown key; did you mean draws?"),
+        (["seeds=3"], "seeds: unknown key; did you mean seed?"),
         (["study=regimes"], "study=regimes: is the folder of comparisons between studies"),
     ],
 )

@@ -54,7 +54,7 @@ def test_every_space_loads(name):
 
 
 def test_analyze_composes():
-    assert composed(name="analyze").draws == 10_000
+    assert composed(name="analyze").regimes == []
 
 
 def test_status_composes():

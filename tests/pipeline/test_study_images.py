@@ -17,7 +17,7 @@ from designspace.data.settings import DataSettings
 from designspace.errors import UserError
 from designspace.launch.settings import LauncherSettings
 from designspace.networks.settings import NetworkSettings
-from designspace.pipeline import sample_and_train
+from designspace.pipeline import sample_and_train, train
 from designspace.spaces.sampling import BudgetSettings
 from designspace.store.paths import SpaceFolder
 from designspace.store.records import read_record
@@ -137,7 +137,7 @@ def test_a_first_command_that_trained_nothing_ties_the_study_to_nothing(
     config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     if how == "limit":
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+        monkeypatch.setattr(train, "visible_gpus", lambda: ["0"])
         with pytest.raises(UserError, match="limits"):
             sample_and_train.run(replace(config, limits=LimitSettings(gpu_hours=1e-9)))
     elif how == "unreadable":
@@ -162,13 +162,14 @@ def test_a_population_that_was_sampled_first_keeps_what_is_found_later(config: R
     assert kept(sample_and_train.run(config).folder)["unreadable"] == 0
 
 
-def test_a_population_of_which_nothing_was_trained_keeps_its_other_settings(
+def test_a_population_of_which_nothing_was_trained_is_replaced_as_a_whole(
     config: RunConfig, tmp_path: Path
 ) -> None:
     sample_and_train.run(replace(config, stop_after="sample"))
-    other = with_root(config, write_images(tmp_path / "others", "xyz"))
-    with pytest.raises(UserError, match=r"seed \(0 there, 1 now\)"):
-        sample_and_train.run(replace(other, seed=1))
+    other = replace(with_root(config, write_images(tmp_path / "others", "xyz")), seed=1)
+    assert sample_and_train.run(other).counts == {"done": 2}
+    with pytest.raises(UserError, match=r"seed \(1 there, 0 now\)"):
+        sample_and_train.run(config)
 
 
 def test_images_that_cannot_be_read_stop_the_run_before_anything_is_written(
