@@ -108,7 +108,7 @@ def what_if(study: StudyAnalysis, space: str, restrict: Mapping[str, Any], *, se
     `designspace.sentence` puts the answer in words.
 
     Raises:
-        UserError: the study has no such space, or the restriction cannot be.
+        UserError: the study has no such space, or the restriction is invalid.
     """
     from designspace.analysis.refinement import what_if as answer
 

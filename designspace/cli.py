@@ -1,4 +1,4 @@
-"""From the command line to the stages: composition by Hydra, one-line errors, exit status.
+"""From the command line to the steps: composition by Hydra, one-line errors, exit status.
 
 0: everything asked for is there. 1: a failure at run time (some models failed). 2: input that cannot be used.
 130: stopped by Ctrl-C; what is finished stays.
@@ -135,7 +135,7 @@ def _check_places(program: Program, configs: Sequence[Any]) -> None:
 
 
 def _guarded(action: Callable[[], int]) -> int:
-    """Run the action; an error that the user can mend becomes one line, and everything an exit status."""
+    """Run the action; an error that the user can fix becomes one line, and everything an exit status."""
     try:
         return action()
     except UserError as error:
@@ -218,7 +218,7 @@ def sample_and_train(config: configuration.RunConfig) -> int:
         by_status = ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))
         print(f"{part.runs}: {counts.total()} models: {by_status}")
     if result.stopped_after == "submit":
-        print("the rest is submitted; the same command looks again, scripts/status.py shows how far it is")
+        print("the rest is submitted; scripts/status.py shows the progress, the same command collects it")
         return Status.OK
     return Status.OK if result.complete else Status.FAILED
 

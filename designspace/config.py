@@ -22,7 +22,7 @@ from designspace.networks.settings import NetworkSettings
 from designspace.spaces.sampling import BudgetSettings
 from designspace.training.settings import MAX_EPOCHS, TrainSettings
 
-STOPS = ("sample",)  # stages to stop after
+STOPS = ("sample",)  # steps to stop after
 MAX_MODELS = 1_000_000  # of a population, which is in memory
 MAX_SEED = 2**63 - 1
 MAX_RERUNS = 1_000
@@ -42,7 +42,7 @@ class LimitSettings:
     gpu_hours: float | None = None  # of all models together
 
     def validate(self) -> None:
-        """Raises UserError where a value cannot be."""
+        """Raises UserError if a value is invalid."""
         if self.gpu_hours is not None and not self.gpu_hours > 0:
             raise UserError(f"limits.gpu_hours={self.gpu_hours}: must be above 0, or null")
 
@@ -69,7 +69,7 @@ class RunConfig:
     limits: LimitSettings = field(default_factory=LimitSettings)
 
     def validate(self) -> None:
-        """Raises UserError where a value cannot be."""
+        """Raises UserError if a value is invalid."""
         if not 1 <= self.num_models <= MAX_MODELS:
             raise UserError(f"num_models={self.num_models}: must be at least 1 and at most {MAX_MODELS}")
         _check_seed(self.seed)
@@ -99,7 +99,7 @@ class AnalyzeConfig:
     regimes: list[str] = field(default_factory=list)  # studies whose best parameters are put side by side
 
     def validate(self) -> None:
-        """Raises UserError where a value cannot be."""
+        """Raises UserError if a value is invalid."""
         _check_seed(self.seed)
         if len(set(self.regimes)) < len(self.regimes):
             raise UserError(f"regimes=[{','.join(self.regimes)}]: a study is named twice")
@@ -141,7 +141,7 @@ class RefineConfig:
     seed: int = 0  # of the bootstrap and the permutations
 
     def validate(self) -> None:
-        """Raises UserError where a value cannot be."""
+        """Raises UserError if a value is invalid."""
         _check_seed(self.seed)
         if self.name is not None and not re.fullmatch(r"[A-Za-z0-9_][\w.-]*", self.name):
             raise UserError(f"name={self.name!r}: must be letters, digits, dots, dashes and underscores")

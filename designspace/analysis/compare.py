@@ -291,7 +291,7 @@ def _edf_difference(a: FloatArray, b: FloatArray, n: int, m: int) -> EdfDifferen
 
 
 def comparison_table(comparisons: Sequence[Comparison]) -> pd.DataFrame:
-    """One row a pair; differences in points of top-1 error, first minus second."""
+    """One row per pair; differences in points of top-1 error, first minus second."""
     rows = []
     for c in comparisons:
         row: dict[str, Any] = {

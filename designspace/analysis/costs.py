@@ -78,7 +78,7 @@ class Lead:
 
 @dataclass(frozen=True, eq=False)
 class CostAnalysis:
-    """`models` has one row a model: space, model_id, flops, params, acts and the times (NaN if unknown)."""
+    """`models` has one row per model: space, model_id, flops, params, acts and the times (NaN if unknown)."""
 
     models: pd.DataFrame
     spaces: tuple[SpaceCosts, ...]  # in alphabetical order
@@ -122,7 +122,7 @@ LEADS = ("time", "best", "other", "difference", "difference_low", "difference_hi
 
 
 def cost_table(costs: CostAnalysis) -> pd.DataFrame:
-    """One row a space (and pooling) and pair: Spearman and Pearson of logs, 95 % bootstrap intervals."""
+    """One row per space (and pooling) and pair: Spearman and Pearson of logs, 95 % bootstrap intervals."""
     rows = [
         {"space": space.name, "x": found.x, "y": found.y, "n": found.n}
         | estimate_columns("spearman", found.spearman)

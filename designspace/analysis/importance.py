@@ -154,7 +154,7 @@ def _spearman(values: FloatArray, errors: FloatArray) -> float:
 
 
 def importance_table(spaces: Sequence[SpaceImportance]) -> pd.DataFrame:
-    """One row a space and parameter."""
+    """One row per space and parameter."""
     rows = [
         {"space": space.space, "n": space.n} | asdict(parameter)
         for space in spaces

@@ -152,7 +152,7 @@ CORRECTED = ("space", "error", "corrected", "share_below_or_equal")
 
 
 def noise_table(noise: NoiseAnalysis) -> pd.DataFrame:
-    """One row a space, and "all" with models within their spaces; errors in percent, 95 % intervals.
+    """One row per space, and "all" with models within their spaces; errors in percent, 95 % intervals.
 
     `seed_std` to `p_value` are of the models trained more than once; `reliability` and the best model are of
     the whole population, each model by its first run.
@@ -173,7 +173,7 @@ def noise_table(noise: NoiseAnalysis) -> pd.DataFrame:
 
 
 def corrected_table(noise: NoiseAnalysis) -> pd.DataFrame:
-    """One row a model by error: `share_below_or_equal` of all models with a verdict, at either error."""
+    """One row per model by error: `share_below_or_equal` of all models with a verdict, at either error."""
     parts = [
         pd.DataFrame(
             {

@@ -281,7 +281,7 @@ def lead(comparison: NormalizedComparison, first: str, second: str) -> Estimate:
 
 
 def normalized_table(comparisons: Sequence[NormalizedComparison]) -> pd.DataFrame:
-    """One row a measure of complexity and space: models in and out of the range, mean errors [%]."""
+    """One row per measure of complexity and space: models in and out of the range, mean errors [%]."""
     rows = []
     for comparison in comparisons:
         low, high = comparison.edges[[0, -1]] if len(comparison.edges) else (NAN, NAN)
@@ -311,7 +311,7 @@ def normalized_table(comparisons: Sequence[NormalizedComparison]) -> pd.DataFram
 
 
 def normalized_edf_table(comparisons: Sequence[NormalizedComparison]) -> pd.DataFrame:
-    """One row a measure, space and step: between this error and the next, F is `share_below`, in its band."""
+    """One row per measure, space and step: up to the next error, F is `share_below`, in its band."""
     parts = [
         pd.DataFrame(
             {

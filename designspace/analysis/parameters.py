@@ -12,7 +12,7 @@ COSTS = ("flops", "params", "acts")
 
 
 def parameter_columns(runs: pd.DataFrame) -> pd.DataFrame:
-    """Parameters of the models of one space, one row a model, columns in the order of the network.
+    """Parameters of the models of one space, one row per model, columns in the order of the network.
 
     `depth` is the number of all blocks; `d1, w1, b1, g1` and so on belong to stages. Bottleneck ratio and
     group width appear once, as `b` and `g`, where all stages of every model share them. RegNet spaces add w0,

@@ -105,7 +105,7 @@ def powers_of_two(n: int) -> IntArray:
 
 
 def random_search_table(curves: Sequence[RandomSearchCurve]) -> pd.DataFrame:
-    """One row a space and number of draws: expected best top-1 error [%] with its 95 % interval."""
+    """One row per space and number of draws: expected best top-1 error [%] with its 95 % interval."""
     parts = [
         pd.DataFrame(
             {

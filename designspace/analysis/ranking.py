@@ -117,7 +117,7 @@ def rank_models(
 ) -> RankingAnalysis:
     """Rank correlation of early with final errors, and of brief with extended training.
 
-    `runs` holds one row a model with its `val_errors` (top-1 percent after each epoch); `extended` has the
+    `runs` holds one row per model with its `val_errors` (top-1 percent after each epoch); `extended` has the
     same columns for some of the models, trained again for more epochs. Either may lack what is needed: that
     part is then empty, with a note.
     """

@@ -27,7 +27,7 @@ PROPOSALS = (
 
 
 def group_table(groups: Sequence[Group], differences: Sequence[Comparison | None]) -> pd.DataFrame:
-    """One row a group of models; errors in percent with 95 % bootstrap intervals.
+    """One row per group of models; errors in percent with 95 % bootstrap intervals.
 
     Differences are those of the kept models from the rest, and of a trained refined space from all models.
     """

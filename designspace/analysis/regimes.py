@@ -106,7 +106,7 @@ def regimes(studies: Sequence[tuple[str, pd.DataFrame]], *, seed: int = 0) -> Re
 
 
 def regime_table(found: Regimes) -> pd.DataFrame:
-    """One row a space, parameter and study: 2.5, 50 and 97.5 percentiles of the best value."""
+    """One row per space, parameter and study: 2.5, 50 and 97.5 percentiles of the best value."""
     rows = [
         {key: getattr(point, key) for key in POINTS[:6]}
         | asdict(point.value)
@@ -117,7 +117,7 @@ def regime_table(found: Regimes) -> pd.DataFrame:
 
 
 def trend_table(found: Regimes) -> pd.DataFrame:
-    """One row a space and parameter: percentiles of the exponent of the flops."""
+    """One row per space and parameter: percentiles of the exponent of the flops."""
     rows = [(t.space, t.parameter, t.regimes, t.low, t.median, t.high) for t in found.trends]
     return pd.DataFrame(rows, columns=TRENDS)
 

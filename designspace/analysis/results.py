@@ -21,7 +21,7 @@ REQUIRED = ("model_id", "space", *DESCRIPTION, "flops", "params", "acts", "statu
 
 @dataclass(frozen=True, eq=False)
 class StudyRuns:
-    """All models of a study that were sampled, one row a model; see `REQUIRED` for the columns."""
+    """All models of a study that were sampled, one row per model; see `REQUIRED` for the columns."""
 
     runs: pd.DataFrame
     repeats: pd.DataFrame  # some of them trained with other seeds; the number of each in `repeat`, from 1

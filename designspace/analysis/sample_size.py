@@ -2,7 +2,7 @@
 
 Distributions: m models are drawn with replacement from the n that were trained, again and again, which
 treats these as the population. The Kolmogorov-Smirnov distance of the draw to the pool, and the spread of
-the draw's mean and median, say what a study with m models a space would have got (also for m > n, though
+the draw's mean and median, say what a study with m models per space would have got (also for m > n, though
 there the median shows the gaps between the n errors). Without replacement the distance would fall to 0 at
 m = n, however small n is.
 
@@ -33,8 +33,8 @@ from designspace.networks.architecture import FloatArray, IntArray
 SIZES = tuple(2**k for k in range(1, 11))  # models per draw, 2 to 1,024
 REPEATS = 500
 ALPHA, POWER = 0.05, 0.8
-MANY = 10_000  # models a space, above which the exact number says nothing
-FEWEST = 4  # models a space: with fewer, no outcome of the test is significant at 5 %
+MANY = 10_000  # models per space, above which the exact number says nothing
+FEWEST = 4  # models per space: with fewer, no outcome of the test is significant at 5 %
 NULL_VARIANCE = 1 / 6  # n times the variance of the estimated p if both spaces are equal, without ties
 
 CURVE_COLUMNS = (
@@ -79,7 +79,7 @@ class Separation:
     n_second: int
     p_beats: float  # probability that a model of the first has the lower error
     p_interval: Interval  # 95 percent: Wilson's with an effective n, see `beating`
-    needed: float  # models a space at p_beats; infinite at 1/2
+    needed: float  # models per space at p_beats; infinite at 1/2
     models: Interval
 
     @property
@@ -209,7 +209,7 @@ def models_needed(p: float, variance: float, *, alpha: float = ALPHA, power: flo
 
 
 def sample_size_table(curves: Sequence[SubsampleCurve]) -> pd.DataFrame:
-    """One row a space and number of models drawn; widths in percent points of error."""
+    """One row per space and number of models drawn; widths in percent points of error."""
     parts = [
         pd.DataFrame(
             {
@@ -230,7 +230,7 @@ def sample_size_table(curves: Sequence[SubsampleCurve]) -> pd.DataFrame:
 
 
 def separation_table(pairs: Sequence[Separation]) -> pd.DataFrame:
-    """One row a pair of spaces: models of each needed for 80 % power at alpha 5 % (Mann-Whitney)."""
+    """One row per pair of spaces: models of each needed for 80 % power at alpha 5 % (Mann-Whitney)."""
     rows = [
         {
             "first": pair.first,

@@ -23,7 +23,7 @@ EDF = ("space", "error", "share_below", "lower", "upper")
 
 
 def summary_table(study: StudyAnalysis) -> pd.DataFrame:
-    """One row a space: models by status; errors in percent with 95 % bootstrap intervals; mean e_fit.
+    """One row per space: models by status; errors in percent with 95 % bootstrap intervals; mean e_fit.
 
     n counts done, diverged and failed models; minimum, quantiles and means are over those that are done.
     `mean_e_fit` is over all sampled networks; `line_slope` is that of the line through the best widths.
@@ -32,7 +32,7 @@ def summary_table(study: StudyAnalysis) -> pd.DataFrame:
 
 
 def parameter_table(study: StudyAnalysis) -> pd.DataFrame:
-    """One row a space and parameter: 2.5, 50 and 97.5 percentiles of the best value, and the best model's."""
+    """One row per space and parameter: percentiles of the best value, and the value of the best model."""
     rows = [
         {"space": space.name, "parameter": name} | asdict(value)
         for space in study.spaces
@@ -42,7 +42,7 @@ def parameter_table(study: StudyAnalysis) -> pd.DataFrame:
 
 
 def fit_table(study: StudyAnalysis) -> pd.DataFrame:
-    """One row a model: the closest quantized linear rule, with levels rounded to nearest and to floor."""
+    """One row per model: the closest quantized linear rule, with levels rounded to nearest and to floor."""
     parts = []
     for space in study.spaces:
         part = space.runs[["space", "model_id", "status", "error"]].copy()
@@ -54,7 +54,7 @@ def fit_table(study: StudyAnalysis) -> pd.DataFrame:
 
 
 def edf_table(study: StudyAnalysis) -> pd.DataFrame:
-    """One row a space and step: between this error and the next, F is `share_below`, in its 95 % DKW band."""
+    """One row per space and step: up to the next error, F is `share_below`, in its 95 % DKW band."""
     parts = [
         pd.DataFrame(
             {

@@ -38,7 +38,7 @@ _TOGETHER = 16_384  # networks whose bounds are in memory at once, 7 kB each
 _WORTH_A_WORKER = 250  # networks; a process takes about as long to start as these to fit
 
 Networks = list[tuple[IntArray, IntArray]]  # depths and widths, [stages] each
-Stagewise = Iterable[Sequence[int] | IntArray]  # one entry a network, each with one entry a stage
+Stagewise = Iterable[Sequence[int] | IntArray]  # one entry a network, each with one entry per stage
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,7 +187,7 @@ def mean_fit(space: str, e_fit: FloatArray) -> MeanFit:
 
 
 def mean_fit_table(fits: Sequence[MeanFit]) -> pd.DataFrame:
-    """One row a space: mean e_fit over all sampled networks with its 95 % bootstrap interval."""
+    """One row per space: mean e_fit over all sampled networks with its 95 % bootstrap interval."""
     rows = [(fit.space, fit.n, fit.mean, fit.interval.low, fit.interval.high) for fit in fits]
     return pd.DataFrame(rows, columns=["space", "n", "mean_e_fit", "mean_e_fit_low", "mean_e_fit_high"])
 

@@ -147,7 +147,7 @@ def list_images(settings: DataSettings) -> FolderListing:
 
 
 def check_batch(settings: DataSettings, batch_size: int) -> None:
-    """Raise a UserError where the settings cannot be, or an in-memory set has no batch of that size."""
+    """Raise a UserError if the settings are invalid, or an in-memory set has no batch of that size."""
     check_settings(settings)
     if settings.name not in FOLDER_SETS:
         data_info(settings).steps_per_epoch(batch_size)

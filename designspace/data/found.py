@@ -62,7 +62,7 @@ def find_data(settings: DataSettings) -> DataFound | None:
     What is not there, and can be downloaded, is.
 
     Raises:
-        UserError: the settings or the data cannot be used.
+        UserError: the settings are invalid, or the data unusable.
     """
     check_settings(settings)
     if settings.name in FOLDER_SETS:

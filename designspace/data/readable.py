@@ -44,7 +44,7 @@ def check_images(found: DataFound, verdict: Path, *, on_unreadable: str, threads
     named = ", ".join(f"{paths[name]!r}: cannot be read ({unreadable[name]})" for name in first)
     line = f"{named}; in all {len(unreadable):,} of {len(paths):,} images, listed in {str(verdict)!r}"
     if on_unreadable != "skip":
-        raise UserError(f"{line}; mend or remove them, or leave them out with data.on_unreadable=skip")
+        raise UserError(f"{line}; fix or remove them, or leave them out with data.on_unreadable=skip")
     log.warning("%s; they are left out", line)
     return without(found, frozenset(unreadable))
 

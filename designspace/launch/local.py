@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 MIN_START_SECONDS = 10.0  # that a worker gets to start, however soon it counts as hanging later
 # glibc gives large blocks back to the system at every step, which then clears them page by page: keep them,
-# in huge pages. 15 to 20 % more images a second on two cores; not a bit of the results changes.
+# in huge pages. 15 to 20 % more images per second on two cores; not a bit of the results changes.
 ALLOCATOR = (
     "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=4294967296"
 )

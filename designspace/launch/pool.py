@@ -36,7 +36,7 @@ SERVER_TRIES, SERVER_SECONDS = 20, 0.1  # to reach a fork server that has just d
 THREAD_SECONDS = 5.0  # that an executor's thread gets to end
 UNKNOWN_EXIT = 255  # multiprocessing's exit code for a child of a fork server that is gone
 SPARED = 3  # times that an item whose worker was terminated is begun again before that counts
-STUCK_SECONDS = 2.0  # between two looks for workers that hang
+STUCK_SECONDS = 2.0  # between two checks for workers that hang
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ MAX_MINUTES = 100_000  # over two months: never
 MAX_POLL_SECONDS = 86_400
 MAX_TIMEOUT_MIN = 10_000_000  # 19 years
 MAX_MEM_GB = 1_000_000
-AUTO = "auto"  # as many workers as train most models an hour, by timing
+AUTO = "auto"  # as many workers as give the highest measured throughput
 
 
 @dataclass
@@ -22,17 +22,17 @@ class LauncherSettings:
     """`local`: worker processes of this machine; `slurm`: tasks of a cluster; `debug`: in this process."""
 
     name: str = "local"  # local, slurm or debug
-    workers: int | str | None = None  # null: one a core, or workers_per_gpu on each GPU; auto: by timing
+    workers: int | str | None = None  # null: one per core, or workers_per_gpu on each GPU; auto: by timing
     workers_per_gpu: int = 1  # models at once on each GPU
     threads: int = 1  # of each worker; more than one changes the last bits of the errors
     max_retries: int = 2  # further attempts for a model that raised, hung or whose worker died
     abort_after: int = 5  # equal exceptions with no success between them that stop the run
     hang_minutes: float = 10.0  # without a step, after which a worker is killed
-    checkpoint_minutes: float = 0.0  # between checkpoints of a model; 0: one an epoch
+    checkpoint_minutes: float = 0.0  # between checkpoints of a model; 0: one per epoch
     models_per_task: int | None = None  # slurm: models of one task; null: so many that it lasts task_minutes
     task_minutes: float = 30.0  # slurm: how long a task should last
     wait: bool = True  # slurm: stay and show the progress; false: submit and leave
-    poll_seconds: float = 10.0  # slurm: between two looks at the records and the queue
+    poll_seconds: float = 10.0  # slurm: between two polls of the records and the queue
     partition: str | None = None  # slurm: where to run
     account: str | None = None  # slurm: who pays
     qos: str | None = None  # slurm: quality of service
@@ -53,14 +53,14 @@ class LauncherSettings:
         return gpus * self.workers_per_gpu or max(1, cores // self.threads)
 
     def validate(self) -> None:
-        """Raises UserError with all values that cannot be."""
+        """Raises UserError with all invalid values."""
         count, never = f"at least 1 and at most {MAX_COUNT}", f"at most {MAX_MINUTES}"
         workers = f"at least 1 and at most {MAX_WORKERS}"
         rules = {
             "name": self.name in LAUNCHERS or f"one of {', '.join(LAUNCHERS)}",
             "workers": self.workers in (None, AUTO)
             or (isinstance(self.workers, int) and 1 <= self.workers <= MAX_WORKERS)
-            or f"{workers}, auto, or null for one a core",
+            or f"{workers}, auto, or null for one per core",
             "workers_per_gpu": 1 <= self.workers_per_gpu <= MAX_WORKERS or workers,
             "threads": 1 <= self.threads <= MAX_WORKERS or workers,
             "max_retries": 0 <= self.max_retries <= MAX_COUNT or f"at least 0 and at most {MAX_COUNT}",

@@ -101,7 +101,7 @@ class Slurm:
         states = self._queue({submission.name for submission in submissions})
         if (states is None) != self._silent:
             self._silent = states is None
-            log.warning("the queue %s", "cannot be asked now, waiting" if self._silent else "answers again")
+            log.warning("the queue %s", "does not answer, waiting" if self._silent else "answers again")
         if states is None:
             return None
         keys: set[str] = set()

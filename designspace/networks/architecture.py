@@ -26,7 +26,7 @@ SHARED_COLUMNS = ("block", "stem_width", "stem_stride")  # of a population; the 
 class Architecture:
     """One network: stem, stages of equal blocks, global average pooling and a linear layer.
 
-    All per-stage values have one entry a stage. Parameters that the block does not read (see `blocks.Block`)
+    All values of stages have one entry per stage. Parameters that the block does not read (`blocks.Block`)
     have one value: bottleneck ratio 1, and the group width of a dense convolution.
     """
 
@@ -128,7 +128,7 @@ class Architectures:
         )
 
     def to_columns(self) -> dict[str, list[Any]]:
-        """Columns of `models.parquet` that describe the networks; lists have one entry a stage."""
+        """Columns of `models.parquet` that describe the networks; lists have one entry per stage."""
         return {
             "block": [self.block] * len(self),
             "stem_width": [self.stem_width] * len(self),

@@ -18,7 +18,7 @@ class NetworkSettings:
     zero_init_residual: bool = False  # start every residual block as the identity
 
     def validate(self) -> None:
-        """Raises UserError where the stem cannot be."""
+        """Raises UserError if the stem is invalid."""
         if not 1 <= self.stem_width <= MAX_STEM_WIDTH:
             raise UserError(
                 f"network.stem_width={self.stem_width}: must be at least 1 channel, at most {MAX_STEM_WIDTH}"

@@ -1,4 +1,4 @@
-"""Stage 4: all spaces of a study -> analysis/, tables and figures."""
+"""Step 4: all spaces of a study -> analysis/, tables and figures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 class AnalysisResult:
     """What the analysis of a study wrote."""
 
-    summary: str  # a table for the terminal, one line a space
+    summary: str  # a table for the terminal, one line per space
     folder: Path
     paths: list[Path]
 

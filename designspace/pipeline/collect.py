@@ -1,4 +1,4 @@
-"""Stage 3: models.parquet and runs/*.json -> runs.parquet."""
+"""Step 3: models.parquet and runs/*.json -> runs.parquet."""
 
 from __future__ import annotations
 

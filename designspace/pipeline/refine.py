@@ -1,4 +1,4 @@
-"""Stage 5: a trained population and a restriction -> what if, the refined space, a record of the step."""
+"""Step 5: a trained population and a restriction -> what if, the refined space, a record of the step."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def refine(config: RefineConfig) -> RefineResult:
     """Answer what a restriction would change, or propose restrictions where none is given.
 
     Raises:
-        UserError: space, study or restriction cannot be used, or nothing is trained.
+        UserError: the space, study or restriction is invalid, or nothing is trained.
     """
     base = load_space(config.space.source)
     study = _find_study(config, base.name)

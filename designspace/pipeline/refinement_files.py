@@ -189,7 +189,7 @@ def read_record(study: StudyFolder, name: str) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     if not isinstance(record, dict) or not record.keys() >= RECORD_KEYS:
-        raise UserError(f"{path}: is no record of a refinement")
+        raise UserError(f"{path}: is not the record of a refinement")
     return record
 
 

@@ -1,4 +1,4 @@
-"""Stage 4 over several studies: their best parameters side by side -> <output_root>/regimes/."""
+"""Step 4 over several studies: their best parameters side by side -> <output_root>/regimes/."""
 
 from __future__ import annotations
 

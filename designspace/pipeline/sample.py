@@ -1,4 +1,4 @@
-"""Stage 1: conf/space -> models.parquet and config.yaml, written once and only ever extended."""
+"""Step 1: conf/space -> models.parquet and config.yaml, written once and only ever extended."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def check_unchanged(folder: SpaceFolder, settings: dict[str, Any]) -> None:
         return
     if changed := changed_settings(read_settings(folder), settings, POPULATION_SECTIONS):
         raise UserError(
-            f"{folder.root}: holds a population of other settings: {'; '.join(changed)}; "
+            f"{folder.root}: was sampled with other settings: {'; '.join(changed)}; "
             "use those, or another name with study=..."
         )
 

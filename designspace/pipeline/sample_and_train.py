@@ -1,6 +1,6 @@
-"""The stages of one space behind one call: sample, train, collect.
+"""The steps of one space behind one call: sample, train, collect.
 
-Each stage reads what the one before it wrote, and running one again continues where it stopped.
+Each step reads what the one before it wrote, and running one again continues where it stopped.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from designspace.store.paths import SpaceFolder, study_folder
 
 @dataclass(frozen=True)
 class RunResult:
-    """How the stages of one space ended."""
+    """How the steps of one space ended."""
 
     folder: SpaceFolder
     counts: Counter[str]  # models by status, "missing" included
-    stopped_after: str | None = None  # the stage that it was asked to stop after, if more were to come
+    stopped_after: str | None = None  # the step that it was asked to stop after, if more were to come
     reruns: dict[SpaceFolder, Counter[str]] = field(default_factory=dict)  # the same of each
 
     @property
@@ -51,7 +51,7 @@ def run(config: RunConfig) -> RunResult:
     """Sample, train and collect one space, and the reruns that are asked for; what is there already is kept.
 
     Raises:
-        UserError: something in the configuration, the folder or the data cannot be used.
+        UserError: the configuration, the folder or the data are invalid.
         RunError: the workers cannot be started.
     """
     space = load_space(config.space.source)

@@ -1,4 +1,4 @@
-"""Stage 2: models.parquet -> runs/<model_id>.json, on this machine or on a cluster."""
+"""Step 2: models.parquet -> runs/<model_id>.json, on this machine or on a cluster."""
 
 from __future__ import annotations
 

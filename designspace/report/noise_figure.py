@@ -19,7 +19,7 @@ GREY = "#555555"
 
 
 def noise_figure(noise: NoiseAnalysis, order: Sequence[str] = ()) -> Figure:
-    """One row a space: all trainings of the repeated models, then the population's EDF, also corrected.
+    """One row per space: all trainings of the repeated models, then the population's EDF, also corrected.
 
     `order` names the spaces of the study, so that a space has the same colour as in other figures.
     """

@@ -16,7 +16,7 @@ NAMES = {"flops": "flops", "params": "parameters", "acts": "activations"}
 
 
 def normalized_edf_figure(comparisons: Sequence[NormalizedComparison], window: ErrorWindow) -> Figure:
-    """One row a measure: complexity of the models and the bins, weighted EDFs, means before and after."""
+    """One row per measure: complexity of the models and the bins, weighted EDFs, means before and after."""
     rows = len(comparisons) or 1
     spaces = comparisons[0].spaces if comparisons else ()
     with figure_style():

@@ -13,7 +13,7 @@ from designspace.analysis.statistics import Interval, p_words
 
 
 def groups_text(groups: Sequence[Group]) -> str:
-    """One line a group of models: how many, and their errors in percent with 95 % intervals."""
+    """One line per group of models: how many, and their errors in percent with 95 % intervals."""
     rows = []
     for group in groups:
         summary, counts = group.summary, group.summary.counts
@@ -33,7 +33,7 @@ def groups_text(groups: Sequence[Group]) -> str:
 
 
 def proposals_text(proposals: Sequence[Proposal]) -> str:
-    """One line a proposal, those with the most evidence first."""
+    """One line per proposal, those with the most evidence first."""
     rows = [
         {
             "restriction": words(found.restriction),

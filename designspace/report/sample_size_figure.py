@@ -13,7 +13,7 @@ from designspace.analysis.sample_size import ALPHA, POWER, Separation, Subsample
 from designspace.report.style import color, dashes, figure_style, use_log2, without_error
 
 CELL = 0.62  # inches for a row of the table of pairs
-RANGE = (10.0, 10_000.0)  # models a space between the darkest and the lightest cell
+RANGE = (10.0, 10_000.0)  # models per space between the darkest and the lightest cell
 
 
 def sample_size_figure(curves: Sequence[SubsampleCurve], pairs: Sequence[Separation]) -> Figure:

@@ -33,7 +33,7 @@ def print_status(status: StudyStatus, file: TextIO) -> None:
 def _table(status: StudyStatus, lines: box.Box | None) -> Table:
     table = Table(box=lines, pad_edge=False)
     table.add_column("space", overflow="fold")
-    for name in (*COUNTS, "best error", "time a model", "models an hour", "time left"):
+    for name in (*COUNTS, "best error", "time per model", "models per hour", "time left"):
         table.add_column(name, justify="right")
     for space in status.spaces:
         table.add_row(

@@ -10,7 +10,7 @@ from designspace.analysis.study import SpaceAnalysis, StudyAnalysis
 
 
 def summary_text(study: StudyAnalysis) -> str:
-    """One line a space: models by status, least, mean and median error in percent with 95 % intervals."""
+    """One line per space: models by status, least, mean and median error in percent with 95 % intervals."""
     rows = [_row(space) for space in study.spaces]
     return pd.DataFrame(rows).to_string(index=False)
 

@@ -17,7 +17,7 @@ PANELS = 3  # best networks drawn on their own, next to the panel with all of th
 
 
 def width_figure(study: StudyAnalysis) -> Figure:
-    """One row a space: its best networks together with their line, then the very best with their fits."""
+    """One row per space: its best networks together with their line, then the very best with their fits."""
     rows = len(study.spaces) or 1
     with figure_style():
         figure = Figure(figsize=(10, 2.2 * rows + 0.7), layout="constrained")
@@ -39,7 +39,7 @@ def width_figure(study: StudyAnalysis) -> Figure:
 
 
 def good_and_bad_figure(spaces: Sequence[Extremes]) -> Figure:
-    """One row a space: widths per block of its best networks, then of its worst (figure 6 of the paper)."""
+    """One row per space: widths per block of its best networks, then of its worst (figure 6 of the paper)."""
     rows = len(spaces) or 1
     each = max((len(space.good) for space in spaces), default=0) or 1
     with figure_style():

@@ -80,7 +80,7 @@ def refine_space(space: Space, restrict: Mapping[str, Any], name: str, *, source
     """The space under further restrictions, in the language of `restrictions` of a space file.
 
     Raises:
-        UserError: a restriction cannot be, or no network meets all of them; `source` is named in the message.
+        UserError: a restriction is invalid, or no network meets all of them; the message names `source`.
     """
     added = add_restrictions(space, restrict)
     declared = {**space.definition, "restrictions": {**space.definition["restrictions"], **added}}

@@ -41,7 +41,7 @@ class BudgetSettings:
         return {name: (float(w[0]), float(w[1])) for name, w in declared.items() if w is not None}
 
     def validate(self) -> None:
-        """Raises UserError where a window or the resolution cannot be."""
+        """Raises UserError if a window or the resolution is invalid."""
         for name in METRICS:
             window = getattr(self, name)
             if window is not None and not (len(window) == 2 and 0 < window[0] <= window[1]):
@@ -67,7 +67,7 @@ class Population:
         return len(self.networks)
 
     def to_frame(self) -> pd.DataFrame:
-        """The population as the table of `models.parquet`, one row a model."""
+        """The population as the table of `models.parquet`, one row per model."""
         return pd.DataFrame(
             {
                 "model_id": [network.model_id for network in self.networks],

@@ -2,7 +2,7 @@
 
 <output_root>/<study>/<space>/config.yaml           resolved configuration, versions, seed
                               models.parquet        the sampled population
-                              runs/<model_id>.json  one record a model
+                              runs/<model_id>.json  one record per model
                               runs.parquet          collected records
 <output_root>/<study>/<space>/repeat_1/, epochs_8/  the same of its first models trained again
 <output_root>/<study>/analysis/                     tables and figures

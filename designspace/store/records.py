@@ -1,4 +1,4 @@
-"""One record a model: what was trained, how it ended, and every attempt that it took.
+"""One record per model: what was trained, how it ended, and every attempt that it took.
 
 A record is a small JSON file, written to a temporary name and renamed. The set of valid records is the
 truth about a population: training skips models that have a final one, the analysis reads nothing else.
@@ -245,7 +245,7 @@ def read_records(folder: SpaceFolder, population: Container[str] | None) -> Iter
 
 
 def read_models(folder: SpaceFolder) -> pd.DataFrame:
-    """The population, one row a model, each of which describes its network (see `Architectures.from_frame`).
+    """The population, one row per model, which describes its network (see `Architectures.from_frame`).
 
     A row may name a reference network in the column `network` instead; what describes the others is null.
 
@@ -283,7 +283,7 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 class Collected:
     """The population joined with its records."""
 
-    runs: pd.DataFrame  # the columns of models.parquet and those of `_row`, one row a model
+    runs: pd.DataFrame  # the columns of models.parquet and those of `_row`, one row per model
     skipped: tuple[str, ...]  # one line for each file that is no valid record of this population
 
 

@@ -36,7 +36,7 @@ class Checkpointer:
         interrupted: Callable[[], bool] = lambda: False,
         begun: str = "",
     ) -> None:
-        """`minutes` between two checkpoints (0: one an epoch); `interrupted` is asked after each step.
+        """`minutes` between two checkpoints (0: one per epoch); `interrupted` is asked after each step.
 
         `begun` is kept as it is in every state: what went before this training.
         """

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from designspace.training.progress import duration
 
-# RegNetX-400MF (398 M multiply-adds, 3.14 M activations) trains at about 1,060 images a second on one V100.
+# RegNetX-400MF (398 M multiply-adds, 3.14 M activations) trains at about 1,060 images per second on one V100.
 # Networks are bound by either; a newer GPU is faster, so that the guess is on the safe side.
 GPU_FLOPS_PER_SECOND = 1060 * 398e6
 GPU_ACTS_PER_SECOND = 1060 * 3.14e6
@@ -53,7 +53,7 @@ class Plan:
             f"{self.models} models, {epochs} of {self.images:,} images ({self.data}), "
             f"{self.at_once} at once{tasks}\n"
             f"about {duration(self.wall_seconds)}, {cost}{self.disk_bytes / 1e6:,.1f} MB; "
-            f"{self.model_seconds:,.1f} s a model ({self.source})"
+            f"{self.model_seconds:,.1f} s per model ({self.source})"
         )
 
 

@@ -39,7 +39,7 @@ class Event:
             error = "" if self.record.error is None else f", error {self.record.error:.2f} %"
             return f"{self.record.status.value}{error}"
         if self.retried is not None:
-            return f"is tried again: {self.retried.reason}"
+            return f"will be retried: {self.retried.reason}"
         return f"failed: {self.failed.reason}" if self.failed is not None else "unknown"
 
 
@@ -71,7 +71,7 @@ def train_population(
             if same_failures[failure.traceback] >= settings.abort_after:
                 raise RunError(
                     f"stopped after {settings.abort_after} equal failures (launcher.abort_after): "
-                    f"{failure.reason}; mend the cause and run the same command again\n{failure.traceback}"
+                    f"{failure.reason}; fix the cause and run the same command again\n{failure.traceback}"
                 )
         if len(model.earlier) <= settings.max_retries:
             queue.append(model)

@@ -33,7 +33,7 @@ class TrainSettings:
     cuda_graphs: bool = False  # on a GPU: replay each step as one graph, for networks of many small kernels
 
     def validate(self) -> None:
-        """Raises UserError with all values that cannot be."""
+        """Raises UserError with all invalid values."""
         rules = {
             "epochs": 1 <= self.epochs <= MAX_EPOCHS or f"at least 1 and at most {MAX_EPOCHS}",
             "batch_size": 2 <= self.batch_size <= MAX_BATCH or f"at least 2 images and at most {MAX_BATCH}",

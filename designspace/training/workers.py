@@ -1,4 +1,4 @@
-"""The workers that train a population; launcher.workers=auto: as many as train most models an hour."""
+"""The workers that train a population; with `auto`, as many as give the highest measured throughput."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def open_workers(settings: LauncherSettings, job: Job) -> Pool:
         speeds = {n: models_per_second(pool, job, n, 60 * settings.hang_minutes) for n in counts}
         best = fewest_of_the_fastest(speeds)
         measured = ", ".join(f"{n}: {3600 * speed:,.0f}" for n, speed in speeds.items())
-        log.info("launcher.workers=auto: %d (models an hour with %s)", best, measured)
+        log.info("launcher.workers=auto: %d (models per hour with %s)", best, measured)
         if best == counts[-1]:
             stack.pop_all()
             return pool

@@ -81,7 +81,7 @@ def test_images_that_cannot_be_read_are_refused_by_name_and_number(
         message = str(caught.value)
         assert "\n" not in message
         assert f"{str(bad[0])!r}: cannot be read (" in message
-        assert f"; in all 5 of 32 images, listed in {str(verdict)!r}; mend or remove them" in message
+        assert f"; in all 5 of 32 images, listed in {str(verdict)!r}; fix or remove them" in message
         assert "data.on_unreadable=skip" in message
     assert len(tried) == 32 + 5  # only those are tried again
     assert len(json.loads(verdict.read_text())["unreadable"]) == 5

@@ -146,7 +146,7 @@ def test_driver_and_controller_are_killed_and_submission_is_refused(slurm, truth
             assert len(slurm.queue()) == 2
             time.sleep(STATE_SECONDS)
             kill(slurm.pid("slurmctld"))
-            run.until(lambda: "the queue cannot be asked now" in run.stderr)
+            run.until(lambda: "the queue does not answer" in run.stderr)
             slurm.start()
             run.until(lambda: "the queue answers again" in run.stderr)
             eventually(lambda: study.submissions() == 2)  # there is a third while the driver asks for it

@@ -39,12 +39,12 @@ def test_disk_holds_a_record_of_every_model_and_the_checkpoints_of_those_at_work
 def test_in_words():
     assert str(PLAN).splitlines() == [
         "100 models, 10 epochs of 50,000 images (cifar10), 8 at once",
-        "about 19 min 30 s, 1.2 GPU-hours, 65.0 MB; 90.0 s a model (timed on 4 of them)",
+        "about 19 min 30 s, 1.2 GPU-hours, 65.0 MB; 90.0 s per model (timed on 4 of them)",
     ]
     cluster = replace(PLAN, epochs=1, tasks=25, gpus=0.0, models=320, model_seconds=3600.0)
     assert str(cluster).splitlines() == [
         "320 models, 1 epoch of 50,000 images (cifar10), 8 at once in 25 tasks",
-        "about 1 d 16 h, 65.3 MB; 3,600.0 s a model (timed on 4 of them)",
+        "about 1 d 16 h, 65.3 MB; 3,600.0 s per model (timed on 4 of them)",
     ]
 
 

@@ -62,7 +62,7 @@ def test_the_line_says_what_is_done_left_and_best(clock, lines):
     assert lines() == [
         "space: 2/6 done, best error 20.50 %, 4 left, 1 min 20 s",
         "space: 3/6 done, 1 diverged, best error 20.50 %, 2 left, 40 s",
-        "space: 00ff is tried again: no luck",
+        "space: 00ff will be retried: no luck",
         "space: 00ff failed: no luck",
         "space: 3/6 done, 1 diverged, 1 failed, best error 20.50 %, 1 left, 16 s",
     ]
