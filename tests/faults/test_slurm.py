@@ -48,7 +48,6 @@ def test_tasks_are_signalled_cancelled_killed_and_requeued(slurm, truth, tmp_pat
     wait_until_quiet(slurm)
     study.assert_complete(ended, truth)
     assert "Calling checkpoint method" not in study.log(importing)
-    assert "Exiting gracefully after preemption/timeout" in study.log(signalled.job)
     assert study.log(signalled.job).count("Starting with") == 2
     assert study.log(requeued.job).count("Starting with") == 2
     assert statuses(study, signalled.model_id) == statuses(study, requeued.model_id) == [DONE]

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from designspace.analysis.bootstrap import BestValue
 
+from designspace.analysis.best_values import BestValue
 from designspace.analysis.edf import error_distribution, error_window
 from designspace.analysis.results import count_statuses, finished_errors
 from designspace.report.parameter_figures import (
