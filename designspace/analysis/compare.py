@@ -45,6 +45,7 @@ from designspace.analysis.statistics import (
 from designspace.networks.architecture import FloatArray
 
 QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75)
+EQUAL = 1.2  # flops that differ by a smaller factor are called equal
 
 COLUMNS = (
     *("first", "second", "n_first", "n_second", "without_error_first", "without_error_second"),
@@ -87,6 +88,7 @@ class Comparison:
     ks_p_holm: float = NAN  # corrected for the number of pairs compared
     mann_whitney_p_holm: float = NAN
     pairs: int = 1  # compared in the same study
+    equal_flops: bool = False  # whether the flops of all models differ by less than EQUAL
 
     @property
     def verdict(self) -> str:
@@ -131,8 +133,9 @@ class Comparison:
         tested = f"{p_words(self.mann_whitney_p_holm)}, Mann-Whitney, {correction_words(self.pairs)}"
         if self.verdict == BETTER:
             are, its = ("are", "their") if a.endswith("models") else ("is", "its")
+            where = " at equal flops" if self.equal_flops else ""
             return (
-                f"{a} {are} better than {b}: {its} mean error is {-self.mean.value:.2f} points lower "
+                f"{a} {are} better than {b}{where}: {its} mean error is {-self.mean.value:.2f} points lower "
                 f"(95 % interval {-high:.2f} to {-low:.2f}), and a random model of {a} beats one of {b} with "
                 f"probability {chance}; {tested}{self._without_error()}."
             )
@@ -215,6 +218,7 @@ class _Side:
     errors: FloatArray  # [n_done]
     ranked: FloatArray  # [n] of all models with a verdict, 100 percent where they have no error
     resampled: FloatArray  # [quantiles, resamples]; empty below two errors
+    flops: FloatArray  # [n] multiply-adds of all models
 
 
 def _side(name: str, runs: pd.DataFrame, seed: int, resamples: int) -> _Side:
@@ -224,7 +228,14 @@ def _side(name: str, runs: pd.DataFrame, seed: int, resamples: int) -> _Side:
     for start in range(0, resamples if len(errors) > 1 else 0, at_once):
         rows = rng.integers(len(errors), size=(min(at_once, resamples - start), len(errors)))
         drawn.append(_quantiles(errors[rows]))
-    return _Side(name, count_statuses(runs), errors, ranked[~np.isnan(ranked)], np.concatenate(drawn, axis=1))
+    return _Side(
+        name=name,
+        counts=count_statuses(runs),
+        errors=errors,
+        ranked=ranked[~np.isnan(ranked)],
+        resampled=np.concatenate(drawn, axis=1),
+        flops=runs["flops"].to_numpy(dtype=float),
+    )
 
 
 def _compare(first: _Side, second: _Side) -> Comparison:
@@ -250,7 +261,12 @@ def _compare(first: _Side, second: _Side) -> Comparison:
         edf=_edf_difference(first.errors, second.errors, len(x), len(y)),
         ks_p_holm=ks_p,
         mann_whitney_p_holm=rank_p,
+        equal_flops=_are_equal(np.concatenate([first.flops, second.flops])),
     )
+
+
+def _are_equal(flops: FloatArray) -> bool:
+    return len(flops) > 0 and bool(flops.max() < EQUAL * flops.min())
 
 
 def _differences(first: _Side, second: _Side) -> tuple[Estimate, dict[float, Estimate]]:

@@ -103,7 +103,7 @@ def outcomes(n: int, truth: Truth, rng: np.random.Generator, resamples: int) -> 
     yield _interval("mean", "BCa", mean_interval(second), truth.mean)
     yield _interval("median", "percentile", median_interval(second), truth.median)
     yield _interval("mean", "Student", stats.ttest_1samp(second, 0).confidence_interval(), truth.mean)
-    runs = (pd.DataFrame({"status": "done", "error": errors}) for errors in (first, second))
+    runs = (pd.DataFrame({"status": "done", "error": errors, "flops": 1}) for errors in (first, second))
     yield from _comparison(
         compare("first", "second", *runs, seed=int(rng.integers(2**31)), resamples=resamples), truth
     )

@@ -72,7 +72,7 @@ def test_a_clear_difference_is_called_one_and_from_both_sides_alike() -> None:
     better, worse = runs_of("b", errors_of(100)), runs_of("a", errors_of(100, 1.0, seed=1))
     found = compare("a", "b", worse, better)
     assert found.verdict == WORSE
-    assert found.sentence.startswith("b is better than a: its mean error is ")
+    assert found.sentence.startswith("b is better than a at equal flops: its mean error is ")
     assert found.sentence == found.swapped().sentence
     other = found.swapped()
     assert (other.first, other.verdict, other.mean.value) == ("b", BETTER, -found.mean.value)
@@ -151,3 +151,9 @@ def test_the_band_of_the_difference_holds_the_truth() -> None:
         at = edf.difference[np.searchsorted(edf.errors, grid, side="right") - 1]
         held += bool((np.abs(at - truth) <= edf.half_width).all())
     assert held >= 190
+
+
+def test_only_models_of_about_the_same_flops_are_compared_at_equal_flops() -> None:
+    low, high = runs_of("a", errors_of(50)), runs_of("b", errors_of(50, 2.0, seed=1))
+    assert "at equal flops" in compare("a", "b", low, high).sentence
+    assert "at equal flops" not in compare("a", "b", low, high.assign(flops=2 * high["flops"])).sentence

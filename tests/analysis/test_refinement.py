@@ -127,7 +127,7 @@ def test_verdicts_need_numbers_and_agreement() -> None:
     outliers = difference(with_errors([19.0] * 27 + [60.0] * 3), with_errors([20.0] * 30))
     assert outliers.mann_whitney_p < 0.01
     assert outliers.verdict == UNDECIDED
-    assert better.in_words("x", "y").startswith("x is better than y: its mean error is")
+    assert better.in_words("x", "y").startswith("x is better than y at equal flops: its")
     assert "one comparison, not corrected" in better.sentence
     assert "better" not in opposite.in_words("x", "y")
 
