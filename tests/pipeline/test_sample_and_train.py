@@ -505,7 +505,7 @@ def test_a_plan_says_what_it_would_take_and_writes_nothing(config, caplog):
         result = sample_and_train.run(debug(config, plan=True))
     assert result.stopped_after == "plan"
     assert "4 models, 1 epoch of 8,000 images (fashion_mnist_small), 1 at once" in caplog.text
-    assert "s a model (timed on 4 of them)" in caplog.text
+    assert "s per model (timed on 4 of them)" in caplog.text
     assert not Path(config.output_root).exists()
 
 
