@@ -20,7 +20,10 @@ NAMES = [*LEVELS]
 def populations() -> dict[str, pd.DataFrame]:
     rng = np.random.default_rng(0)
     return {
-        name: pd.DataFrame({"status": "done", "error": level + rng.normal(0, 0.8, 40)})
+        name: pd.DataFrame(
+            {"status": "done", "error": level + rng.normal(0, 0.8, 40)}
+            | {quantity: rng.uniform(1, 2, 40) for quantity in ("flops", "params", "acts")}
+        )
         for name, level in LEVELS.items()
     }
 
