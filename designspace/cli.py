@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import io
 import logging
 import os
@@ -25,12 +24,12 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from designspace import config as configuration
+from designspace.commands import COMMAND, command
 from designspace.errors import RunError, UserError
+from designspace.files import CONF_FOLDER
 from designspace.help import help_text
 from designspace.launch.places import current_folder
 from designspace.overrides import compose_jobs
-
-CONF_FOLDER = Path(__file__).parents[1] / "conf"
 
 log = logging.getLogger("designspace")
 
@@ -43,12 +42,13 @@ class Status:
 
 @dataclass(frozen=True)
 class Program:
-    """One of the scripts: its configuration conf/<name>.yaml, and the job that gets its values."""
+    """What a script or a sub-command runs: a job, which gets the values of conf/<name>.yaml."""
 
     name: str
     schema: type
     job: Callable[[Any], int]
     groups: tuple[str, ...]  # folders of conf/ that it offers a choice from
+    summary: str  # for --help; {name} stands for the command line of the program of that name
     place: Callable[[Any], str] | None = None  # what only one of several jobs may write into
 
 
@@ -62,16 +62,16 @@ class _CommandLine:
     show: bool = False  # --cfg job: the values, nothing is run
 
 
-def main(program: Program, summary: str | None) -> None:
+def main(program: Program, arguments: Sequence[str] | None = None) -> NoReturn:
     """Compose the configuration from the command line, run the job and exit.
 
     With -m the jobs run one after the other, and one that fails does not stop the next.
-    `summary` heads the text of --help; None (python -OO drops it) stands for the script's own docstring.
     """
     _set_up_logging()
     signal.signal(signal.SIGTERM, _interrupt)
     os.environ["MPLBACKEND"] = "agg"  # that of a notebook that started us need not exist here
-    status = _guarded(lambda: _main(program, summary))
+    given = sys.argv[1:] if arguments is None else arguments
+    status = _guarded(lambda: _main(program, given))
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -79,11 +79,28 @@ def main(program: Program, summary: str | None) -> None:
     sys.exit(status)
 
 
-def _main(program: Program, summary: str | None) -> int:
+def run_command() -> NoReturn:
+    """Entry point of the installed command: the name of a program, then what its script would be given."""
+    asked, *arguments = sys.argv[1:] or ["--help"]
+    program = PROGRAMS.get(asked.replace("-", "_"))
+    if program is not None:
+        main(program, arguments)
+    if asked not in ("-h", "--help"):
+        known = ", ".join(name.replace("_", "-") for name in PROGRAMS)
+        sys.exit(_complain(f"{COMMAND} {asked}: unknown; must be one of {known}", Status.BAD_INPUT))
+    print(f"{COMMAND} PROGRAM key=value ...\n")
+    for name, program in PROGRAMS.items():
+        print(f"  {name.replace('_', '-'):<18}{program.summary.partition('.')[0]}")
+    print(f"\n{COMMAND} PROGRAM --help lists its keys")
+    sys.exit(Status.OK)
+
+
+def _main(program: Program, arguments: Sequence[str]) -> int:
     current_folder()  # raises where it was deleted
-    asked = _read_flags(sys.argv[1:], program.schema)
+    asked = _read_flags(arguments, program.schema)
     if asked.help:
-        print(help_text(summary or _docstring(sys.argv[0]), program.schema, CONF_FOLDER, program.groups))
+        summary = program.summary.format(**{name: command(name) for name in PROGRAMS})
+        print(help_text(summary, program.schema, CONF_FOLDER, program.groups))
         return Status.OK
     composed = compose_jobs(program.name, program.schema, CONF_FOLDER, asked.overrides, several=asked.several)
     if asked.show:
@@ -116,10 +133,6 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UserError(message.removeprefix("argument "))
-
-
-def _docstring(script: str) -> str:
-    return str(ast.get_docstring(ast.parse(Path(script).read_text(encoding="utf-8"))))
 
 
 def _check_places(program: Program, configs: Sequence[Any]) -> None:
@@ -218,7 +231,7 @@ def sample_and_train(config: configuration.RunConfig) -> int:
         by_status = ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))
         print(f"{part.runs}: {counts.total()} models: {by_status}")
     if result.stopped_after == "submit":
-        print("the rest is submitted; scripts/status.py shows the progress, the same command collects it")
+        print(f"the rest is submitted; {command('status')} shows the progress, the same command collects it")
         return Status.OK
     return Status.OK if result.complete else Status.FAILED
 
@@ -280,8 +293,65 @@ SAMPLE_AND_TRAIN = Program(
     configuration.RunConfig,
     sample_and_train,
     ("space", "experiment", "data", "launcher"),
+    """Sample a population from a design space and train every model briefly.
+
+    {sample_and_train} space=anynetx_c
+    {sample_and_train} -m space=anynetx_a,anynetx_c,regnetx
+
+Running the same command again continues where it stopped.
+Results: <output_root>/<study>/<space>/.
+""",
     place=_space_folder,
 )
-ANALYZE = Program("analyze", configuration.AnalyzeConfig, analyze, ())
-STATUS = Program("status", configuration.StatusConfig, show_status, ())
-REFINE = Program("refine", configuration.RefineConfig, refine, ("space",))
+ANALYZE = Program(
+    "analyze",
+    configuration.AnalyzeConfig,
+    analyze,
+    (),
+    """Compare all spaces of a study. It need not be finished.
+
+    {analyze}
+    {analyze} study=laptop
+
+Tables, figures and the report: <output_root>/<study>/analysis/.
+""",
+)
+REFINE = Program(
+    "refine",
+    configuration.RefineConfig,
+    refine,
+    ("space",),
+    """What a restriction of a space would change, without training.
+
+    {refine} space=anynetx_c
+    {refine} space=anynetx_c 'restrict.bottleneck_ratios={{range: [1, 2]}}'
+    {refine} space=anynetx_c restrict.widths=non_decreasing name=my_space
+
+It is read off the trained population of the space. Without a restriction, some
+are proposed, with how sure they are. With one, the models that meet it are
+compared with the others. A name also writes the refined space, ready to be
+trained, and a record of the step; once the refined space is trained in the same
+study, the same command fills in the verdict.
+""",
+)
+STATUS = Program(
+    "status",
+    configuration.StatusConfig,
+    show_status,
+    (),
+    """How far a study is. Writes nothing.
+
+    {status}
+    {status} study=laptop
+    {status} study=laptop --json
+
+Shown are the models by status, the rate, the time left, failures by reason.
+--json prints one object. Its keys: study, folder, time, and spaces, a list; for
+each space its name as space; the counts models, done, diverged, failed, running,
+waiting; best_error in percent; mean_seconds per model; models_per_hour, with
+rate_over saying last_hour or whole_run; seconds_left; failures, each with kind,
+reason, count and the path of one record; unreadable, a line for each file that
+cannot be used. What is not known is null.
+""",
+)
+PROGRAMS = {program.name: program for program in (SAMPLE_AND_TRAIN, ANALYZE, REFINE, STATUS)}

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from designspace.errors import UserError
 
+CONF_FOLDER = (Path(__file__).parent / "conf").resolve()  # of the package, or of the clone
 MAX_NAME_BYTES = 255  # of a file name, on all usual file systems
 NO_HARD_LINKS = (errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # what file systems say
 

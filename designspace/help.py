@@ -12,7 +12,8 @@ from typing import Any
 
 from designspace.spaces.load import available_spaces
 
-WIDTH = 110
+WIDTH = 80
+KEY_WIDTH = 28  # before the comments
 
 
 def keys(schema: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -48,7 +49,9 @@ def _comments(schema: Any) -> dict[str, str]:
 
 def _entry(key: str, text: str) -> str:
     return (
-        textwrap.fill(text, WIDTH, initial_indent=f"  {key:<28}", subsequent_indent=" " * 30)
+        textwrap.fill(
+            text, WIDTH, initial_indent=f"  {key:<{KEY_WIDTH}}", subsequent_indent=" " * (KEY_WIDTH + 2)
+        )
         if text
         else f"  {key}"
     )

@@ -1,10 +1,6 @@
-"""Compare all spaces of a study, finished or not: tables and figures in <output_root>/<study>/analysis/.
-
-python scripts/analyze.py
-python scripts/analyze.py study=laptop
-"""
+"""Compare all spaces of a study, finished or not."""
 
 if __name__ == "__main__":
-    from designspace.cli import ANALYZE, main
+    from _run import run
 
-    main(ANALYZE, __doc__)
+    run("analyze")

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 import designspace as ds
-from designspace.cli import CONF_FOLDER
 from designspace.errors import UserError
+from designspace.files import CONF_FOLDER
 
 STUDY = CONF_FOLDER.parent / "results" / "laptop_six_spaces"
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 import yaml
 
-from designspace.cli import CONF_FOLDER
+from designspace.files import CONF_FOLDER
 
 SCRIPTS = CONF_FOLDER.parent / "scripts"
 
@@ -99,7 +99,7 @@ def test_bad_input(tmp_path, arguments, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "holds no study; run scripts/sample_and_train.py first"),
+        ([], "holds no study; run python scripts/sample_and_train.py first"),
         (["study=nothing"], "study=nothing: holds no population below results; studies there: none"),
         (["seeds=3"], "seeds: unknown key; did you mean seed?"),
         (["study=regimes"], "study=regimes: is the folder of comparisons between studies"),

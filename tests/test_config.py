@@ -7,9 +7,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from designspace import config as configuration
-from designspace.cli import CONF_FOLDER
 from designspace.config import RunConfig, differences, to_values
 from designspace.data.catalog import DATA_NAMES
+from designspace.files import CONF_FOLDER
 from designspace.spaces.load import SPACE_FOLDER, available_spaces, load_space
 
 

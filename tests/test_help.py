@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from designspace.cli import ANALYZE, CONF_FOLDER, REFINE, SAMPLE_AND_TRAIN, STATUS
+from designspace.cli import ANALYZE, REFINE, SAMPLE_AND_TRAIN, STATUS
+from designspace.files import CONF_FOLDER
 from designspace.help import help_text, keys
 from designspace.overrides import key_types
 
@@ -51,4 +52,4 @@ def test_choices_are_those_of_the_files(tmp_path, monkeypatch):
     assert "  launcher=                   debug, local, slurm" in lines
     assert "my_own, regnetx" in " ".join(" ".join(lines).split())
     assert "  section.lr                  at the start, after the warm-up" in lines
-    assert all(len(line) <= 110 for line in lines)
+    assert all(len(line) <= 80 for line in lines)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "designspace"
-BASE = {"errors", "files", "yaml_files"}
+BASE = {"commands", "errors", "files", "yaml_files"}
 SETTINGS = {"data", "launch", "networks", "spaces", "training"}  # parts with a group of the configuration
 
 INSIDE = {
@@ -99,7 +99,7 @@ import sys
 sys.argv = ["sample_and_train.py", *{arguments}]
 from designspace.cli import SAMPLE_AND_TRAIN, main
 try:
-    main(SAMPLE_AND_TRAIN, "")
+    main(SAMPLE_AND_TRAIN)
 except SystemExit as end:
     assert not end.code
 print(*sorted({{"torch", "scipy", "matplotlib"}} & sys.modules.keys()))

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from designspace.cli import CONF_FOLDER
+from designspace.files import CONF_FOLDER
 
 FOLDER = CONF_FOLDER.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))

@@ -12,10 +12,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from designspace import cli, overrides
-from designspace.cli import ANALYZE, CONF_FOLDER, REFINE, SAMPLE_AND_TRAIN, STATUS
+from designspace.cli import ANALYZE, REFINE, SAMPLE_AND_TRAIN, STATUS
 from designspace.config import RefineConfig, RunConfig, register, to_values
 from designspace.data.catalog import check_settings
 from designspace.errors import UserError
+from designspace.files import CONF_FOLDER
 from designspace.overrides import as_value, compose_jobs, key_types, quoted
 from designspace.spaces.load import load_space, refine_space
 from designspace.training.cluster import models_per_task
@@ -188,7 +189,7 @@ def test_every_key_takes_a_value_or_refuses_it_in_one_line(bases, monkeypatch, c
     for value in ODD_VALUES:
         monkeypatch.setattr("sys.argv", ["program", f"{shown}={value}"])
         program = replace(PROGRAMS[name], job=lambda config: use(config) or accepted.append(config) or 0)
-        status = cli._guarded(lambda program=program: cli._main(program, "summary"))
+        status = cli._guarded(lambda program=program, value=value: cli._main(program, [f"{shown}={value}"]))
         errors = capsys.readouterr().err
         assert (status, errors.count("\n")) in ((0, 0), (2, 1)), errors
         assert status == 0 or shown.partition(".")[0] in errors

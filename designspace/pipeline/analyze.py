@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from designspace.commands import command
 from designspace.config import AnalyzeConfig
 from designspace.errors import UserError
 from designspace.files import check_name, make_writable_folder
@@ -48,7 +48,7 @@ def analyze_study(config: AnalyzeConfig) -> AnalysisResult:
     if (collected.runs["status"] == MISSING).all():
         raise UserError(
             f"{folder.root}: none of its {len(collected.runs)} models has been trained; "
-            "run scripts/sample_and_train.py"
+            f"run {command('sample_and_train')}"
         )
     make_writable_folder(folder.analysis)
     executor = Processes(available_cores())
@@ -69,4 +69,4 @@ def _command(config: AnalyzeConfig, study: str) -> str:
     given = vars(replace(config, study=study))
     changed = {key: value for key, value in given.items() if value != getattr(AnalyzeConfig(), key)}
     words = [f"{key}={as_value(value)}" for key, value in changed.items()]
-    return shlex.join(["python", "scripts/analyze.py", *words])
+    return command("analyze", *words)

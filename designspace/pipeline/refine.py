@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from designspace.analysis.results import sampled
+from designspace.commands import command
 from designspace.config import RefineConfig, flow
 from designspace.errors import UserError
 from designspace.files import check_name, make_writable_folder
@@ -73,7 +73,7 @@ def _find_study(config: RefineConfig, space: str) -> StudyFolder:
         if not known:
             raise UserError(
                 f"space={space}: no study below {config.output_root} has a population of it; "
-                f"run scripts/sample_and_train.py space={config.space.source} first"
+                f"run {command('sample_and_train', f'space={config.space.source}')} first"
             )
         return known[-1]
     study = find_study(config.output_root, config.study)
@@ -131,7 +131,7 @@ def _what_if_command(config: RefineConfig, study: StudyFolder, restriction: Rest
     if config.output_root != RefineConfig.output_root:
         words.append(f"output_root={as_value(config.output_root)}")
     words.append(f"restrict.{restriction.parameter}={_rule(restriction)}")
-    return shlex.join(["python", "scripts/refine.py", *words])
+    return command("refine", *words)
 
 
 def _rule(restriction: Restriction) -> str:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from designspace.commands import command
 from designspace.config import differences, experiment_values
+from designspace.files import CONF_FOLDER
 from designspace.overrides import as_value
 from designspace.pipeline.sample import TRAINING_SECTIONS
-from designspace.spaces.load import SPACE_FOLDER
 from designspace.store.paths import StudyFolder
-
-CONF_FOLDER = SPACE_FOLDER.parent
 
 
 def training_command(source: str, study: StudyFolder, settings: Mapping[str, Any]) -> str:
@@ -23,7 +21,7 @@ def training_command(source: str, study: StudyFolder, settings: Mapping[str, Any
     """
     names = sorted(path.stem for path in (CONF_FOLDER / "experiment").glob("*.yaml"))
     given = min((_overrides(name, study, settings) for name in names), key=len)
-    return shlex.join(["python", "scripts/sample_and_train.py", f"space={as_value(source)}", *given])
+    return command("sample_and_train", f"space={as_value(source)}", *given)
 
 
 def _overrides(experiment: str, study: StudyFolder, settings: Mapping[str, Any]) -> list[str]:

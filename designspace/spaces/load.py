@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from designspace.errors import UserError
-from designspace.files import user_path
+from designspace.files import CONF_FOLDER, user_path
 from designspace.networks.blocks import BLOCKS
 from designspace.spaces.anynet import AnyNetSpace
 from designspace.spaces.distributions import Distribution, choice, log_normal, log_uniform, uniform
@@ -30,7 +30,7 @@ from designspace.yaml_files import read_yaml
 
 Space = AnyNetSpace | RegNetSpace
 
-SPACE_FOLDER = Path(__file__).parents[2] / "conf" / "space"  # of the project
+SPACE_FOLDER = CONF_FOLDER / "space"  # of the project
 OWN_SPACES = Path("conf") / "space"  # below the current folder; goes first
 DISTRIBUTIONS: dict[str, tuple[Callable[..., Distribution], tuple[str, ...]]] = {
     "uniform": (uniform, ("low", "high", "step")),

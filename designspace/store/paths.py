@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from designspace.commands import command
 from designspace.errors import UserError
 from designspace.files import MAX_NAME_BYTES, host_name, user_path
 from designspace.store.processes import is_alive
@@ -184,7 +185,7 @@ def find_study(output_root: str, study: str | None) -> StudyFolder:
     if study is None:
         if not known:
             raise UserError(
-                f"output_root={output_root}: holds no study; run scripts/sample_and_train.py first"
+                f"output_root={output_root}: holds no study; run {command('sample_and_train')} first"
             )
         return known[-1]
     folder = study_folder(output_root, study)

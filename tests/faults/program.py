@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from designspace.cli import CONF_FOLDER
+from designspace.files import CONF_FOLDER
 from designspace.store.paths import SpaceFolder
 from designspace.store.records import Record, Status, read_models, read_record
 

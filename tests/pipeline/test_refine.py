@@ -12,9 +12,9 @@ import yaml
 from hydra import compose, initialize_config_dir
 
 from designspace import config as configuration
-from designspace.cli import CONF_FOLDER
 from designspace.config import AnalyzeConfig, RefineConfig, RestrictSettings, RunConfig, SpaceSettings
 from designspace.errors import UserError
+from designspace.files import CONF_FOLDER
 from designspace.pipeline import sample_and_train
 from designspace.pipeline.analyze import analyze_study
 from designspace.pipeline.refine import refine

@@ -20,10 +20,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from designspace.cli import CONF_FOLDER
 from designspace.config import LimitSettings, RunConfig, SpaceSettings
 from designspace.data.settings import DataSettings
 from designspace.errors import UserError
+from designspace.files import CONF_FOLDER
 from designspace.launch.settings import LauncherSettings
 from designspace.networks.architecture import Architecture
 from designspace.networks.settings import NetworkSettings

@@ -8,8 +8,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from designspace import config as configuration
-from designspace.cli import CONF_FOLDER
 from designspace.config import to_values
+from designspace.files import CONF_FOLDER
 from designspace.pipeline.training_command import training_command
 from designspace.store.paths import StudyFolder
 

@@ -13,8 +13,9 @@ from datetime import datetime, timedelta, timezone
 import pandas as pd
 import pytest
 
-from designspace.cli import CONF_FOLDER
+from designspace.cli import STATUS
 from designspace.errors import UserError
+from designspace.files import CONF_FOLDER
 from designspace.report.status import LINES, print_status
 from designspace.store import records, status
 from designspace.store.claims import CLAIM_SECONDS, claimed
@@ -372,7 +373,7 @@ def test_the_keys_of_the_json_are_the_documented_ones(study):
         "space", "models", "done", "diverged", "failed", "running", "waiting", "best_error", "mean_seconds",
         "models_per_hour", "rate_over", "seconds_left", "failures", "unreadable",
     ]  # fmt: skip
-    documented = (CONF_FOLDER.parent / "scripts" / "status.py").read_text()
+    documented = STATUS.summary
     for key in (*encoded, *space, *space["failures"][0]):
         assert key in documented
 
@@ -432,7 +433,7 @@ def test_the_program_for_people_and_for_programs(tmp_path, study):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "output_root=results: holds no study; run scripts/sample_and_train.py first"),
+        ([], "output_root=results: holds no study; run python scripts/sample_and_train.py first"),
         (["--json"], "output_root=results: holds no study"),
         (["study=nothing"], "study=nothing: holds no population below results; studies there: none"),
         (["study=../x"], "study='../x': must be a plain folder name"),
