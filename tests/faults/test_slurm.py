@@ -7,7 +7,6 @@ them, so that the fault meets them there on any machine. See tests/slurm/README.
 import contextlib
 import json
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -18,8 +17,7 @@ from designspace.store.records import Kind, Status
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
-GROW = HERE / "grow"
-STATE_SECONDS = 6  # after which a change is on the controller's disk
+GROW, POLLS = HERE / "grow", HERE / "polls"
 DONE, FAILED = Status.DONE, Status.FAILED
 
 
@@ -62,7 +60,8 @@ def test_tasks_are_signalled_cancelled_killed_and_requeued(slurm, truth, tmp_pat
 def test_nodes_are_lost_and_taken_by_others(slurm, truth, tmp_path):
     """One task a node: the first node crashes, the second falls silent, the third is needed by others."""
     study = ClusterStudy(tmp_path, "launcher.partition=scavenge", "launcher.cpus=2")
-    with study.start() as run:
+    polls = tmp_path / "polls"
+    with study.start(PYTHONPATH=str(POLLS), POLLS=str(polls)) as run:
         crashed, silent, preempted = study.held(3)
         slurm.crash(crashed.node)
         slurm.silence(silent.node)
@@ -75,7 +74,8 @@ def test_nodes_are_lost_and_taken_by_others(slurm, truth, tmp_path):
         # The silent node is given up and its task starts elsewhere, while the first copy still runs.
         eventually(lambda: study.log(silent.job).count("Loading pickle") == 2)
         run.until(lambda: silent.job not in {task.job for task in slurm.queue()})
-        time.sleep(5)  # looks of the driver: it must not give the model to a third
+        seen = polls.stat().st_size
+        eventually(lambda: polls.stat().st_size > seen + 3)  # it must not give the model to a third
         silent.release()
         ended = run.wait()
     wait_until_quiet(slurm)
@@ -143,7 +143,7 @@ def test_driver_and_controller_are_killed_and_submission_is_refused(slurm, truth
         with study.start() as run:
             run.until(lambda: "takes no more jobs now" in run.stderr)
             assert len(slurm.queue()) == 2
-            time.sleep(STATE_SECONDS)
+            slurm.save()
             kill(slurm.pid("slurmctld"))
             run.until(lambda: "the queue does not answer" in run.stderr)
             slurm.start()

@@ -90,6 +90,12 @@ class Cluster:
     def running(self) -> list[Task]:
         return [task for task in self.queue() if task.state == "RUNNING"]
 
+    def save(self) -> None:
+        """Wait until the controller has written what it knows of the queue: by a mark on the first job."""
+        mark = f"saved-{time.monotonic_ns()}"
+        self.run("scontrol", "update", f"jobid={self.queue()[0].job}", f"comment={mark}")
+        eventually(lambda: mark.encode() in (self.folder / "state" / "job_state").read_bytes())
+
     def processes(self, job: str) -> list[int]:
         """The processes that run for a job, or for a task of an array."""
         array, _, task = job.partition("_")
