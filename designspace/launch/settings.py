@@ -7,7 +7,8 @@ from typing import Any
 
 from designspace.errors import UserError
 
-LAUNCHERS = ("local", "slurm", "debug")
+HERE = ("local", "debug")  # launchers of this machine
+LAUNCHERS = (*HERE, "slurm")
 MAX_COUNT = 1_000_000  # tasks, models of a task, retries: as many as it takes
 MAX_WORKERS = 1024  # processes or threads of one machine
 MAX_MINUTES = 100_000  # over two months: never
@@ -45,6 +46,11 @@ class LauncherSettings:
     array_parallelism: int = 64  # slurm: tasks at once
     setup: list[str] = field(default_factory=list)  # slurm: shell lines before the task, e.g. module load
     options: dict[str, Any] = field(default_factory=dict)  # slurm: any further option of sbatch
+
+    @property
+    def on_cluster(self) -> bool:
+        """Whether models are trained in tasks that wait in a queue, see `launch.queue`."""
+        return self.name not in HERE
 
     def workers_on(self, cores: int, gpus: int) -> int:
         """How many workers so many cores and GPUs get; with auto, what there would be without timing."""

@@ -146,9 +146,9 @@ class Slurm:
     # ---- submitting --------------------------------------------------------------------------------------
 
     def submit(self, tasks: Sequence[tuple[Sequence[str], Callable[[], Any]]]) -> int:
-        """Submit (keys, function) pairs as job arrays; returns how many tasks the cluster took.
+        """Submit (keys, task) pairs as job arrays; see `launch.queue`.
 
-        Fewer than given means that a limit of the cluster was reached, or that the controller does not
+        Fewer than given are taken where a limit of the cluster is reached, or the controller does not
         answer: try again later. Where a limit refuses an array, smaller ones are tried.
 
         Raises:
@@ -199,7 +199,10 @@ class Slurm:
                 )
                 executor.update_parameters(**self._parameters(name, parallelism))
                 with executor.batch():
-                    jobs = [executor.submit(function) for _, function in tasks]
+                    jobs = [
+                        executor.submit(_Stoppable(task) if hasattr(task, "stop") else task)
+                        for _, task in tasks
+                    ]
         except Exception as error:
             if UNANSWERED.search(str(error)):  # the intent stays: the queue will tell
                 raise _RefusedError(f"no answer to a submission: {_gist(error)}", limit=False) from None
@@ -274,11 +277,21 @@ def _python() -> str:
     return shlex.quote(sys.executable) + ("" if needs_current_folder() else " -P")
 
 
-def requeued(task: Callable[[], Any]) -> Any:
-    """What a task's `checkpoint` returns for the cluster to start it again."""
-    from submitit.helpers import DelayedSubmission
+class _Stoppable:
+    """A task as submitit runs it: at the cluster's signal it is stopped, and then requeued."""
 
-    return DelayedSubmission(task)
+    def __init__(self, task: Any) -> None:
+        self._task = task
+
+    def __call__(self) -> Any:
+        return self._task()
+
+    def checkpoint(self) -> Any:
+        """Called by submitit."""
+        from submitit.helpers import DelayedSubmission
+
+        self._task.stop()
+        return DelayedSubmission(self)
 
 
 @contextlib.contextmanager

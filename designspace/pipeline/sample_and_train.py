@@ -26,7 +26,7 @@ from designspace.pipeline.sample import (
     warn_of_other_settings,
     write_population,
 )
-from designspace.pipeline.train import plan_training, train
+from designspace.pipeline.train import plan_training, train_population
 from designspace.spaces.load import Space, load_space
 from designspace.store.paths import SpaceFolder, study_folder
 
@@ -82,11 +82,11 @@ def run(config: RunConfig) -> RunResult:
         write_population(folder, settings, models)
         if config.stop_after == "sample":
             return RunResult(folder, Counter(missing=len(models)), "sample")
-        counts = _train(config, folder, models, found)
+        counts = _train_and_collect(config, folder, models, found)
         subsample = models.head(config.subsample)
         reruns = dict(_run_again(rerun, space, folder, subsample, found) for rerun in _reruns(config))
     missing = sum(reruns.values(), counts)["missing"]
-    left = config.launcher.name == "slurm" and not config.launcher.wait and missing
+    left = config.launcher.on_cluster and not config.launcher.wait and missing
     return RunResult(folder, counts, "submit" if left else None, reruns)
 
 
@@ -100,11 +100,11 @@ def _checked(config: RunConfig, folder: SpaceFolder, found: DataFound) -> DataFo
     )
 
 
-def _train(
+def _train_and_collect(
     config: RunConfig, folder: SpaceFolder, models: pd.DataFrame, found: DataFound | None
 ) -> Counter[str]:
     """Train and collect; returns the models by status."""
-    train(config, folder, models, found)
+    train_population(config, folder, models, found)
     runs = collect_runs(folder)
     return Counter(runs["status"][runs["model_id"].isin(models["model_id"])])
 
@@ -132,4 +132,4 @@ def _run_again(
     check_unchanged(folder, settings)
     make_writable_folder(folder.records)
     write_population(folder, settings, models)
-    return folder, _train(rerun.config, folder, models, found)
+    return folder, _train_and_collect(rerun.config, folder, models, found)

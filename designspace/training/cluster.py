@@ -18,13 +18,13 @@ from typing import Any
 
 from designspace.errors import RunError
 from designspace.launch.pool import Failure, Outcome, ProcessPool
+from designspace.launch.queue import Queue
 from designspace.launch.settings import AUTO, LauncherSettings
-from designspace.launch.slurm import Slurm, requeued
 from designspace.store.claims import is_void
 from designspace.store.paths import SpaceFolder
-from designspace.store.records import Record, final_record, recorded_models, valid_record
+from designspace.store.records import final_record, recorded_models, valid_record
 from designspace.training.messages import Job, Model
-from designspace.training.retries import Event, record_failure, train_population
+from designspace.training.retries import Event, record_failure, train_on_pool
 from designspace.training.workers import open_workers
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ INTERRUPT_MARGIN_S = 5  # kept for requeueing, of the time between signal and ki
 
 
 class ClusterTask:
-    """One task: trains its models on the workers of its node. Picklable; submitit calls it."""
+    """One task: trains its models on the workers of its node. It is pickled."""
 
     def __init__(self, job: Job, models: Sequence[Model], settings: LauncherSettings) -> None:
         self._job, self._models, self._settings = job, tuple(models), settings
@@ -50,14 +50,13 @@ class ClusterTask:
         with open_workers(self._local(), self._job) as pool:
             assert isinstance(pool, ProcessPool)
             self._pool = pool
-            for event in train_population(pool, queue, folder, self._settings):
+            for event in train_on_pool(pool, queue, folder, self._settings):
                 log.info("%s: %s", event.model.model_id, event)
 
-    def checkpoint(self) -> Any:
-        """Called by submitit at the cluster's signal: stop the workers at a checkpoint, then be requeued."""
+    def stop(self) -> None:
+        """Stop the workers at a checkpoint: the task will be started again."""
         if self._pool is not None:
             self._pool.interrupt(timeout=self._settings.signal_delay_s - INTERRUPT_MARGIN_S)
-        return requeued(ClusterTask(self._job, self._models, self._settings))
 
     def _open(self, folder: SpaceFolder) -> Iterator[Model]:
         """The models that are left to train, with their attempts so far: the task may have run before."""
@@ -79,22 +78,22 @@ class Cluster:
     job: Job
     settings: LauncherSettings
     folder: SpaceFolder
-    slurm: Slurm
+    queue: Queue
 
-    def train(self, queue: Sequence[Model], models_per_task: int) -> Iterator[Event | None]:
-        """Submit, wait and submit again until every model has ended; yields None after each look.
+    def train(self, models: Sequence[Model], models_per_task: int) -> Iterator[Event]:
+        """Submit, wait and submit again until every model has ended; gives the ends as they are seen.
 
-        With `wait=False` it ends after the first look and submission.
+        With `wait=False` it ends after the first poll and submission.
 
         Raises:
             RunError: many models fail in the same way, or tasks end again and again without a result; with
                 `wait=False`, the cluster did not take all of them.
         """
-        waiting = {model.model_id: model for model in queue}
-        absent = waiting.keys() | set()  # open models that no task had at the last look
+        waiting = {model.model_id: model for model in models}
+        absent = waiting.keys() | set()  # open models that no task had at the last poll
         fruitless = 0
         while True:
-            live = self.slurm.live_keys()
+            live = self.queue.live_keys()
             recorded = recorded_models(self.folder)  # one listing, not a question for every model that waits
             candidates = [model for key, model in waiting.items() if key in recorded]
             ended = [event for model in candidates if (event := self._ended(model)) is not None]
@@ -117,7 +116,6 @@ class Cluster:
                 if fruitless == FRUITLESS:
                     raise RunError(self._explain(again[0]))
                 fruitless += self._submit(again, models_per_task) > 0
-            yield None
             if not self.settings.wait:
                 self._stop_unless_submitted(waiting.keys())
                 return
@@ -129,7 +127,7 @@ class Cluster:
         tasks = [
             ([model.model_id for model in part], ClusterTask(self.job, part, self.settings)) for part in parts
         ]
-        taken = self.slurm.submit(tasks)
+        taken = self.queue.submit(tasks)
         if taken:
             covered = sum(len(keys) for keys, _ in tasks[:taken])
             log.info("%s: submitted %d tasks for %d models", self.folder.label, taken, covered)
@@ -137,10 +135,10 @@ class Cluster:
 
     def _explain(self, model: Model) -> str:
         """Why nothing goes on, from the log and the last attempt of one of the models."""
-        failed = _failed_record(self.folder, model)
-        traceback = failed.attempts[-1].traceback if failed is not None else None
+        attempts = _with_attempts(self.folder, model).earlier
+        traceback = attempts[-1].traceback if attempts else None
         text = f"{FRUITLESS} submissions in a row ended without a finished model"
-        return f"{text}; see {self.slurm.log_of(model.model_id)}\n{traceback or ''}".rstrip()
+        return f"{text}; see {self.queue.log_of(model.model_id)}\n{traceback or ''}".rstrip()
 
     def _ended(self, model: Model) -> Event | None:
         """What became of a model, if its record is final or its attempts are used up."""
@@ -167,19 +165,19 @@ class Cluster:
                 if not is_void(claim) or final_record(self.folder, model.model_id) is not None:
                     continue
                 claim.unlink(missing_ok=True)
-                failure = Failure("worker_died", f"its task ended; see {self.slurm.log_of(model.model_id)}")
+                failure = Failure("worker_died", f"its task ended; see {self.queue.log_of(model.model_id)}")
                 outcome = Outcome(model, datetime.now(timezone.utc), 0.0, failure=failure)
                 model = record_failure(self.folder, model, outcome, failure)
             found.append(model)
         return found
 
     def _stop_unless_submitted(self, waiting: Set[str]) -> None:
-        if self.slurm.refusal is None:
+        if self.queue.refusal is None:
             return
-        live = self.slurm.live_keys()
+        live = self.queue.live_keys()
         left = "perhaps all" if live is None else len(waiting - live)
         raise RunError(
-            f"launcher.wait=false: {left} of {len(waiting)} models are not submitted: {self.slurm.refusal}; "
+            f"launcher.wait=false: {left} of {len(waiting)} models are not submitted: {self.queue.refusal}; "
             "run the same command again"
         )
 
@@ -187,7 +185,7 @@ class Cluster:
         same = Counter(e.failed.traceback for e in ended if e.failed is not None and e.failed.traceback)
         for traceback, count in same.items():
             if count * (self.settings.max_retries + 1) >= self.settings.abort_after and count == len(ended):
-                self.slurm.cancel()
+                self.queue.cancel()
                 raise RunError(
                     f"stopped: {count} models failed in the same way; the jobs are cancelled\n{traceback}"
                 )
@@ -206,12 +204,7 @@ def task_workers(settings: LauncherSettings) -> int:
     return settings.workers_on(settings.cpus, settings.gpus)
 
 
-def _failed_record(folder: SpaceFolder, model: Model) -> Record | None:
-    record = valid_record(folder, model.model_id)
-    return record if record is not None and not record.is_final else None
-
-
 def _with_attempts(folder: SpaceFolder, model: Model) -> Model:
     """The model with the failed attempts of its record, if it has one."""
-    failed = _failed_record(folder, model)
-    return model if failed is None else replace(model, earlier=failed.attempts)
+    record = valid_record(folder, model.model_id)
+    return model if record is None or record.is_final else replace(model, earlier=record.attempts)

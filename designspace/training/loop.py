@@ -35,7 +35,7 @@ class TrainingResult:
         return self.history[-1].val_error
 
 
-def train(
+def train_network(
     network: nn.Module,
     data: ImageData,
     settings: TrainSettings,
@@ -71,21 +71,26 @@ def train(
             if checkpointer is not None and step + 1 < steps:
                 seconds = at.seconds + time.perf_counter() - start
                 checkpointer.after_step(partial(at.state, network, optimizer, epoch, step + 1, seconds))
-        losses = at.losses
-        finite = bool(losses.isfinite().all())  # waits for the device, so that the time is that of the steps
+        diverged = _divergence(at.losses, epoch)  # waits for the device: the time is that of the steps
         train_seconds = at.seconds + time.perf_counter() - start
-        if not finite:
-            step = int((~losses.isfinite()).nonzero()[0])
-            where = f"loss is {losses[step]:g} at epoch {epoch + 1}, step {step + 1}"
-            return TrainingResult(tuple(history), where)
+        if diverged is not None:
+            return TrainingResult(tuple(history), diverged)
         start = time.perf_counter()
         val_error = validate(network, data, settings, device, on_step, micro_batches)
         val_seconds = time.perf_counter() - start
-        history.append(Epoch(epoch + 1, float(losses.mean()), val_error, train_seconds, val_seconds))
+        history.append(Epoch(epoch + 1, float(at.losses.mean()), val_error, train_seconds, val_seconds))
         at = _Position(epoch + 1, 0, 0.0, torch.zeros(steps, device=device), history)
         if checkpointer is not None and epoch + 1 < settings.epochs:
             checkpointer.after_epoch(partial(at.state, network, optimizer, epoch + 1, 0, 0.0))
     return TrainingResult(tuple(history), None)
+
+
+def _divergence(losses: Tensor, epoch: int) -> str | None:
+    """Where the losses [steps] of an epoch are no longer finite, in words; None where they all are."""
+    if losses.isfinite().all():
+        return None
+    step = int((~losses.isfinite()).nonzero()[0])
+    return f"loss is {losses[step]:g} at epoch {epoch + 1}, step {step + 1}"
 
 
 @dataclass(frozen=True)

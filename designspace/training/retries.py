@@ -43,7 +43,7 @@ class Event:
         return f"failed: {self.failed.reason}" if self.failed is not None else "unknown"
 
 
-def train_population(
+def train_on_pool(
     pool: Pool, queue: deque[Model], folder: SpaceFolder, settings: LauncherSettings
 ) -> Iterator[Event]:
     """Work off the queue. Records are written by the workers, those of failed models here.

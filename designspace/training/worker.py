@@ -32,7 +32,7 @@ from designspace.store.records import (
 from designspace.store.versions import versions
 from designspace.training.auto import asked, choose, read_choice, write_choice
 from designspace.training.checkpoint import Checkpointer
-from designspace.training.loop import TrainingResult, estimate_seconds, step_seconds, train
+from designspace.training.loop import TrainingResult, estimate_seconds, step_seconds, train_network
 from designspace.training.messages import Job, Model, Timing
 from designspace.training.settings import TrainSettings
 
@@ -117,7 +117,7 @@ class Worker:
             interrupted=interrupt.requested,
             begun=json.dumps(begun),
         )
-        return train(
+        return train_network(
             self._build(model.architecture, model.seed),
             self._data,
             self._settings,

@@ -158,11 +158,12 @@ class _Queue(Slurm):
 
 
 def _look(folder: SpaceFolder, models: int) -> None:
-    """The driver's first look at models that all wait."""
+    """The driver's first poll, with models that all wait; with `wait=False` it leaves after it."""
     folder.records.mkdir(parents=True)
     waiting, slurm = _models(models), _Queue(folder.jobs, _slurm())
     slurm.keys = frozenset(model.model_id for model in waiting)
-    assert next(Cluster(_job(folder), _slurm(), folder, slurm).train(waiting, models_per_task=1)) is None
+    settings = replace(_slurm(), wait=False)
+    assert list(Cluster(_job(folder), settings, folder, slurm).train(waiting, models_per_task=1)) == []
 
 
 def _report(runs: pd.DataFrame, folder: Path) -> tuple[int, int]:

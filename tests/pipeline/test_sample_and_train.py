@@ -27,7 +27,7 @@ from designspace.files import CONF_FOLDER
 from designspace.launch.settings import LauncherSettings
 from designspace.networks.architecture import Architecture
 from designspace.networks.settings import NetworkSettings
-from designspace.pipeline import sample_and_train, train
+from designspace.pipeline import plan, sample_and_train
 from designspace.pipeline.sample import exclusive
 from designspace.spaces.sampling import BudgetSettings
 from designspace.store.paths import SpaceFolder
@@ -468,9 +468,9 @@ def test_settings_that_came_later_do_not_keep_a_study_from_being_extended(config
     ("gpus", "size", "share"), [(0, 2, 0.0), (1, 1, 1.0), (1, 2, 0.5), (2, 2, 1.0), (2, 8, 0.25), (4, 1, 1.0)]
 )
 def test_a_model_takes_its_share_of_the_gpus_here(config, monkeypatch, gpus, size, share):
-    monkeypatch.setattr(train, "visible_gpus", lambda: [str(gpu) for gpu in range(gpus)])
+    monkeypatch.setattr(plan, "visible_gpus", lambda: [str(gpu) for gpu in range(gpus)])
     pool = SimpleNamespace(size=size, run=lambda items, stop: [])
-    assert train._plan(config, deque([MODEL]), pool).gpus == share
+    assert plan.timed_on(pool, config, deque([MODEL])).gpus == share
 
 
 @pytest.mark.parametrize(
@@ -478,7 +478,7 @@ def test_a_model_takes_its_share_of_the_gpus_here(config, monkeypatch, gpus, siz
 )
 def test_a_model_takes_its_share_of_the_gpus_of_a_task(config, gpus, workers, share):
     launcher = LauncherSettings(name="slurm", gpus=gpus, workers=workers)
-    assert train._plan(replace(config, launcher=launcher), deque([MODEL]), None).gpus == share
+    assert plan.timed_on(None, replace(config, launcher=launcher), deque([MODEL])).gpus == share
 
 
 def test_auto_is_chosen_once_for_all_spaces_of_a_study(config, caplog):
@@ -510,7 +510,7 @@ def test_a_plan_says_what_it_would_take_and_writes_nothing(config, caplog):
 
 
 def test_a_limit_holds_back_a_run_that_would_exceed_it(config, monkeypatch):
-    monkeypatch.setattr(train, "visible_gpus", lambda: ["0"])
+    monkeypatch.setattr(plan, "visible_gpus", lambda: ["0"])
     with pytest.raises(UserError, match=r"limits.gpu_hours=1e-07: this run would take about"):
         sample_and_train.run(debug(config, limits=LimitSettings(gpu_hours=1e-7)))
     assert list(folder_of(config).records.iterdir()) == []

@@ -17,7 +17,7 @@ from designspace.data.settings import DataSettings
 from designspace.errors import UserError
 from designspace.launch.settings import LauncherSettings
 from designspace.networks.settings import NetworkSettings
-from designspace.pipeline import sample_and_train, train
+from designspace.pipeline import plan, sample_and_train
 from designspace.spaces.sampling import BudgetSettings
 from designspace.store.paths import SpaceFolder
 from designspace.store.records import read_record
@@ -137,7 +137,7 @@ def test_a_first_command_that_trained_nothing_ties_the_study_to_nothing(
     config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     if how == "limit":
-        monkeypatch.setattr(train, "visible_gpus", lambda: ["0"])
+        monkeypatch.setattr(plan, "visible_gpus", lambda: ["0"])
         with pytest.raises(UserError, match="limits"):
             sample_and_train.run(replace(config, limits=LimitSettings(gpu_hours=1e-9)))
     elif how == "unreadable":

@@ -10,7 +10,7 @@ from designspace.data.images import InMemoryImages
 from designspace.data.settings import DataInfo
 from designspace.launch.interrupt import Interrupted
 from designspace.training.checkpoint import Checkpointer
-from designspace.training.loop import train
+from designspace.training.loop import train_network
 from designspace.training.settings import TrainSettings
 
 CPU = torch.device("cpu")
@@ -36,7 +36,7 @@ def network():
 
 def run(data, checkpointer=None, **options):
     net = network()
-    result = train(net, data, SETTINGS, seed=5, device=CPU, checkpointer=checkpointer, **options)
+    result = train_network(net, data, SETTINGS, seed=5, device=CPU, checkpointer=checkpointer, **options)
     return [(e.train_loss, e.val_error) for e in result.history], torch.cat(
         [p.flatten() for p in net.parameters()]
     )
@@ -123,6 +123,6 @@ def test_one_micro_batch_is_the_plain_step_and_several_are_close(data, undisturb
     other = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64, 2))
     other.load_state_dict(net.state_dict())
     one = replace(SETTINGS, epochs=1)
-    train(net, data, one, seed=5, device=CPU)
-    train(other, data, one, seed=5, device=CPU, micro_batches=4)
+    train_network(net, data, one, seed=5, device=CPU)
+    train_network(other, data, one, seed=5, device=CPU, micro_batches=4)
     torch.testing.assert_close(net[1].weight, other[1].weight, rtol=1e-4, atol=1e-6)

@@ -19,34 +19,49 @@ MODELS = [Model(f"{i:016x}", SMALL, seed=i, flops=1, params=2, acts=3) for i in 
 
 
 class Queue:
+    """Every task waits. Each poll does the next of the actions; after the last the queue raises."""
+
+    def __init__(self):
+        self.actions = []
+
     def live_keys(self):
+        if not self.actions:
+            raise EOFError
+        self.actions.pop(0)()
         return {model.model_id for model in MODELS}
 
 
 @pytest.fixture
-def looks(tmp_path):
+def cluster(tmp_path):
     folder = SpaceFolder(tmp_path / "s")
     settings = LauncherSettings(name="slurm", poll_seconds=0.001)
     job = Job(folder, DataSettings(), NetworkSettings(), TrainSettings(), resolution=32)
-    return folder, Cluster(job, settings, folder, Queue()).train(MODELS, models_per_task=1)
+    return Cluster(job, settings, folder, Queue())
 
 
-def test_models_end_when_their_records_appear_in_the_order_of_the_population(looks):
-    folder, events = looks
-    assert next(events) is None  # there is no folder of records yet
-    folder.records.mkdir(parents=True)
-    for i in (30, 7):
-        write_record(
-            folder.record(MODELS[i].model_id), Record(MODELS[i].model_id, "s", Status.DONE, i, error=1.0)
-        )
-    assert [next(events).model for _ in range(2)] == [MODELS[7], MODELS[30]]
-    assert next(events) is None
-    folder.record(MODELS[8].model_id).write_text("torn")
-    assert next(events) is None
+def test_models_end_when_their_records_appear_in_the_order_of_the_population(cluster):
+    records_of = cluster.folder.record
+
+    def done(*indices):
+        cluster.folder.records.mkdir(parents=True, exist_ok=True)
+        for i in indices:
+            model_id = MODELS[i].model_id
+            write_record(records_of(model_id), Record(model_id, "s", Status.DONE, i, error=1.0))
+
+    cluster.queue.actions = [
+        lambda: None,  # there is no folder of records yet
+        lambda: done(30, 7),
+        lambda: records_of(MODELS[8].model_id).write_text("torn"),
+        lambda: done(8),
+    ]
+    events = cluster.train(MODELS, models_per_task=1)
+    assert [next(events).model for _ in range(3)] == [MODELS[7], MODELS[30], MODELS[8]]
+    with pytest.raises(EOFError):
+        next(events)
 
 
-def test_a_look_reads_no_more_files_than_there_are_records(looks, monkeypatch):
-    folder, events = looks
+def test_a_poll_reads_no_more_files_than_there_are_records(cluster, monkeypatch):
+    folder = cluster.folder
     folder.records.mkdir(parents=True)
     record = Record(MODELS[3].model_id, "s", Status.FAILED, 3)
     write_record(folder.record(record.model_id), record)
@@ -54,7 +69,9 @@ def test_a_look_reads_no_more_files_than_there_are_records(looks, monkeypatch):
     monkeypatch.setattr(
         records, "read_record", lambda path, real=records.read_record: read.append(path) or real(path)
     )
-    assert next(events) is None
+    cluster.queue.actions = [lambda: None]
+    with pytest.raises(EOFError):
+        list(cluster.train(MODELS, models_per_task=1))
     assert read == [folder.record(record.model_id)]
 
 
@@ -78,7 +95,6 @@ def test_leaving_says_how_many_models_are_not_submitted(tmp_path):
     folder = SpaceFolder(tmp_path / "s")
     settings = LauncherSettings(name="slurm", wait=False)
     job = Job(folder, DataSettings(), NetworkSettings(), TrainSettings(), resolution=32)
-    events = Cluster(job, settings, folder, FullQueue()).train(MODELS, models_per_task=2)
-    assert next(events) is None
+    cluster = Cluster(job, settings, folder, FullQueue())
     with pytest.raises(RunError, match="44 of 50 models are not submitted: AssocMaxSubmitJobLimit; run the"):
-        next(events)
+        list(cluster.train(MODELS, models_per_task=2))

@@ -9,7 +9,7 @@ from torch import nn
 from designspace.data.images import InMemoryImages
 from designspace.data.settings import DataInfo
 from designspace.training.graph import EAGER_STEPS, GraphedStep
-from designspace.training.loop import train
+from designspace.training.loop import train_network
 from designspace.training.settings import TrainSettings
 
 SETTINGS = TrainSettings(epochs=2, batch_size=8, lr=0.1, warmup_epochs=0.5, val_batch_size=16)
@@ -32,7 +32,7 @@ def trained(graphs, device="cpu"):
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2))
     settings = replace(SETTINGS, cuda_graphs=graphs)
-    result = train(network, data(device), settings, seed=1, device=torch.device(device))
+    result = train_network(network, data(device), settings, seed=1, device=torch.device(device))
     losses = [epoch.train_loss for epoch in result.history]
     return losses, torch.cat([p.detach().flatten().cpu() for p in network.parameters()])
 

@@ -13,7 +13,7 @@ from designspace.data.images import InMemoryImages
 from designspace.data.settings import DataInfo
 from designspace.errors import UserError
 from designspace.training import loop
-from designspace.training.loop import estimate_seconds, learning_rate, train, validate
+from designspace.training.loop import estimate_seconds, learning_rate, train_network, validate
 from designspace.training.settings import TrainSettings
 
 CPU = torch.device("cpu")
@@ -42,7 +42,7 @@ def network(seed=0):
 
 
 def test_it_learns(data):
-    result = train(network(), data, replace(SETTINGS, epochs=3), seed=1, device=CPU)
+    result = train_network(network(), data, replace(SETTINGS, epochs=3), seed=1, device=CPU)
     assert [epoch.epoch for epoch in result.history] == [1, 2, 3]
     assert result.history[-1].train_loss < result.history[0].train_loss
     assert result.error == result.history[-1].val_error < 10
@@ -55,7 +55,8 @@ def test_no_part_of_a_batch_is_a_single_image(data):
     net.register_forward_hook(
         lambda module, inputs, output: seen.append(len(inputs[0])) if module.training else None
     )
-    result = train(net, data, replace(SETTINGS, epochs=1, batch_size=13), seed=1, device=CPU, micro_batches=4)
+    settings = replace(SETTINGS, epochs=1, batch_size=13)
+    result = train_network(net, data, settings, seed=1, device=CPU, micro_batches=4)
     assert result.diverged is None
     assert seen == [4, 3, 3, 3] * 5
 
@@ -68,7 +69,7 @@ def test_micro_batches_do_not_change_validation(data):
 def test_same_seed_same_bits_other_seed_other_bits(data):
     def weights(seed):
         net = network()
-        train(net, data, SETTINGS, seed=seed, device=CPU)
+        train_network(net, data, SETTINGS, seed=seed, device=CPU)
         return torch.cat([p.flatten() for p in net.parameters()])
 
     assert torch.equal(weights(1), weights(1))
@@ -79,7 +80,7 @@ def test_it_equals_a_plain_loop(data):
     """The loop against one written out with torch's own scheduler."""
     settings = replace(SETTINGS, warmup_epochs=0.0, label_smoothing=0.1, nesterov=True)
     ours, plain = network(), network()
-    train(ours, data, settings, seed=3, device=CPU)
+    train_network(ours, data, settings, seed=3, device=CPU)
     optimizer = torch.optim.SGD(plain.parameters(), 0.1, 0.9, weight_decay=5e-5, nesterov=True)
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 2 * 4)
     for epoch in range(2):
@@ -93,7 +94,7 @@ def test_it_equals_a_plain_loop(data):
 
 
 def test_divergence_is_a_result_with_its_place(data):
-    result = train(network(), data, replace(SETTINGS, lr=1e30), seed=1, device=CPU)
+    result = train_network(network(), data, replace(SETTINGS, lr=1e30), seed=1, device=CPU)
     assert result.diverged is not None
     assert result.diverged.startswith("loss is ")
     assert "epoch 1, step" in result.diverged
@@ -122,7 +123,7 @@ def test_learning_rate():
 def test_networks_compute_in_the_precision_asked_for(data, precision, dtype):
     net, seen = network(), set()
     net[0].register_forward_hook(lambda module, inputs, output: seen.add((module.training, output.dtype)))
-    result = train(net, data, replace(SETTINGS, precision=precision), seed=1, device=CPU)
+    result = train_network(net, data, replace(SETTINGS, precision=precision), seed=1, device=CPU)
     assert result.diverged is None
     assert seen == {(True, dtype), (False, dtype)}
     assert {parameter.dtype for parameter in net.parameters()} == {torch.float32}
@@ -160,7 +161,7 @@ def test_the_network_gets_its_images_in_the_memory_format(data, name, value):
 
     seen = []
     settings = replace(SETTINGS, epochs=1, memory_format=name)
-    train(Watched(*network()), data, settings, seed=1, device=CPU)
+    train_network(Watched(*network()), data, settings, seed=1, device=CPU)
     assert len(seen) == 4 + 3  # 70 images in batches of 16, 20 in batches of 7
     assert all(seen)
 
@@ -173,5 +174,5 @@ def test_it_learns_on_a_gpu():
     data = InMemoryImages(
         info, images(70, generator), images(20, generator), mean=(0.4,), std=(0.2,), device="cuda"
     )
-    result = train(network(), data, replace(SETTINGS, epochs=3), seed=1, device=torch.device("cuda"))
+    result = train_network(network(), data, replace(SETTINGS, epochs=3), seed=1, device=torch.device("cuda"))
     assert result.error < 10

@@ -12,7 +12,7 @@ from designspace.networks.architecture import Architecture
 from designspace.store.paths import SpaceFolder
 from designspace.store.records import Kind, Record, Status, read_record
 from designspace.training.messages import Model
-from designspace.training.retries import train_population
+from designspace.training.retries import train_on_pool
 
 SMALL = Architecture("v", (1,), (8,), (1.0,), (8,))
 
@@ -44,7 +44,7 @@ def folder(tmp_path):
 
 def events(folder, verdict, n=3, **settings):
     queue = deque(model(i) for i in range(n))
-    return list(train_population(Pool(verdict), queue, folder, LauncherSettings(**settings)))
+    return list(train_on_pool(Pool(verdict), queue, folder, LauncherSettings(**settings)))
 
 
 def error(text):

@@ -39,7 +39,7 @@ def worker(folder):
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError("no more")])
 def test_out_of_memory_is_tried_again_with_smaller_micro_batches(worker, folder, monkeypatch, error):
-    original, asked = module.train, []
+    original, asked = module.train_network, []
 
     def train(*arguments, micro_batches, **options):
         asked.append(micro_batches)
@@ -47,7 +47,7 @@ def test_out_of_memory_is_tried_again_with_smaller_micro_batches(worker, folder,
             raise error
         return original(*arguments, micro_batches=micro_batches, **options)
 
-    monkeypatch.setattr(module, "train", train)
+    monkeypatch.setattr(module, "train_network", train)
     record = worker(MODEL)
     assert asked == [1, 2, 4]
     assert record == read_record(folder.record(MODEL.model_id))
@@ -58,7 +58,7 @@ def test_out_of_memory_is_tried_again_with_smaller_micro_batches(worker, folder,
 
 def test_what_was_learnt_about_memory_outlives_an_interruption(worker, folder, monkeypatch):
     """Also on a device that has more of it: the parts of the batches are part of the training."""
-    original, asked = module.train, []
+    original, asked = module.train_network, []
 
     def train(*arguments, micro_batches, **options):
         asked.append(micro_batches)
@@ -66,7 +66,7 @@ def test_what_was_learnt_about_memory_outlives_an_interruption(worker, folder, m
             raise MemoryError("no more")
         return original(*arguments, micro_batches=micro_batches, **options)
 
-    monkeypatch.setattr(module, "train", train)
+    monkeypatch.setattr(module, "train_network", train)
     short_of_memory = True
     undisturbed = worker(MODEL)
     folder.record(MODEL.model_id).unlink()
@@ -98,10 +98,10 @@ def test_validation_needs_less_memory_with_micro_batches(worker, monkeypatch):
     def train(*arguments, micro_batches, **options):
         return original(*arguments, micro_batches=4, **options)
 
-    original = module.train
+    original = module.train_network
     whole = worker(MODEL).error
     monkeypatch.setattr(nn.Module, "__call__", seen)
-    monkeypatch.setattr(module, "train", train)
+    monkeypatch.setattr(module, "train_network", train)
     worker(replace(MODEL, model_id="fedcba9876543210"))
     assert set(sizes) == {500}
     assert whole is not None
@@ -111,7 +111,7 @@ def test_out_of_memory_for_ever_is_raised(worker, monkeypatch):
     def train(*arguments, **options):
         raise MemoryError("no more")
 
-    monkeypatch.setattr(module, "train", train)
+    monkeypatch.setattr(module, "train_network", train)
     with pytest.raises(MemoryError):
         worker(MODEL)
 
@@ -120,7 +120,7 @@ def test_another_error_is_not_taken_for_it(worker, folder, monkeypatch):
     def train(*arguments, **options):
         raise RuntimeError("shapes do not match")
 
-    monkeypatch.setattr(module, "train", train)
+    monkeypatch.setattr(module, "train_network", train)
     with pytest.raises(RuntimeError, match="shapes"):
         worker(MODEL)
     assert list(folder.records.iterdir()) == []

@@ -1,0 +1,48 @@
+"""What a cluster must be able to do: it queues tasks, each with the keys of the items that it works on.
+
+A further cluster is one more module beside `slurm`, a line in `QUEUES` and its name in `LAUNCHERS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from designspace.launch.settings import LauncherSettings
+from designspace.launch.slurm import Slurm
+
+
+class Queue(Protocol):
+    """The tasks of one folder on a cluster, those included that an earlier driver submitted."""
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the cluster takes no more tasks now, or None."""
+
+    def submit(self, tasks: Sequence[tuple[Sequence[str], Callable[[], Any]]]) -> int:
+        """Submit (keys, task) pairs; returns how many the cluster took, the first of them.
+
+        A task is pickled. One that has a method `stop` is told by it, from a signal handler, that its time is
+        over; it saves what there is, and is started again later.
+
+        Raises:
+            UserError: the cluster refuses the request as it is.
+        """
+
+    def live_keys(self) -> set[str] | None:
+        """Keys of all tasks that wait or run; None where the cluster does not answer."""
+
+    def log_of(self, key: str) -> Path | None:
+        """The newest error log of a task that worked on the key."""
+
+    def cancel(self) -> None:
+        """Cancel all tasks of the folder."""
+
+
+QUEUES: dict[str, Callable[[Path, LauncherSettings], Queue]] = {"slurm": Slurm}
+
+
+def open_queue(folder: Path, settings: LauncherSettings) -> Queue:
+    """The cluster that `launcher` names, with the tasks that are noted in the folder."""
+    return QUEUES[settings.name](folder, settings)

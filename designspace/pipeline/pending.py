@@ -1,0 +1,103 @@
+"""What is left to train of a population, and what killed processes left behind."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import deque
+from dataclasses import dataclass
+
+import pandas as pd
+
+from designspace.config import RunConfig
+from designspace.errors import UserError
+from designspace.networks.architecture import Architectures
+from designspace.store.claims import is_void
+from designspace.store.paths import SpaceFolder, remove_leftovers
+from designspace.store.records import (
+    ForeignSchemaError,
+    Record,
+    UnreadableRecordError,
+    archived_errors,
+    final_record,
+    read_record,
+)
+from designspace.training.messages import Model, training_seed
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Pending:
+    """What is left of a population."""
+
+    models: deque[Model]  # in the order of the population
+    best_error: float | None  # of the models that are finished, in percent
+
+
+def pending_models(config: RunConfig, folder: SpaceFolder, models: pd.DataFrame) -> Pending:
+    """The models that still have to be trained.
+
+    Raises:
+        UserError: a record is of another version, or an earlier runs.parquet cannot be used.
+    """
+    networks = Architectures.from_frame(models)
+    pending: deque[Model] = deque()
+    finished = exhausted = 0
+    archived, errors = archived_errors(folder), []
+    for i, row in enumerate(models.to_dict("records")):
+        model_id = row["model_id"]
+        record = _existing(folder, model_id)
+        if (record is not None and record.is_final) or (record is None and model_id in archived):
+            finished += 1
+            errors.append(archived[model_id] if record is None else record.error)
+        elif record is not None and len(record.attempts) > config.launcher.max_retries:
+            exhausted += 1
+        else:
+            pending.append(
+                Model(
+                    model_id=model_id,
+                    architecture=networks[i],
+                    seed=training_seed(config.seed, model_id, folder.repeat),
+                    flops=row["flops"],
+                    params=row["params"],
+                    acts=row["acts"],
+                    earlier=record.attempts if record is not None else (),
+                )
+            )
+    if finished:
+        log.info("%s: %d of %d models are finished already", folder.label, finished, len(models))
+    if exhausted:
+        log.warning(
+            "%s: %d models failed %d times and are left out; launcher.max_retries=%d tries them again",
+            folder.label, exhausted, config.launcher.max_retries + 1, config.launcher.max_retries + 1,
+        )  # fmt: skip
+    return Pending(pending, min((e for e in errors if e is not None and not math.isnan(e)), default=None))
+
+
+def _existing(folder: SpaceFolder, model_id: str) -> Record | None:
+    """The model's record; a file that is none is set aside with a warning, so that nothing is lost."""
+    path = folder.record(model_id)
+    try:
+        return read_record(path)
+    except FileNotFoundError:
+        return None
+    except ForeignSchemaError as error:
+        raise UserError(f"{error}; use the version that wrote it, or another study") from None
+    except UnreadableRecordError as error:
+        aside = path.with_suffix(".unreadable")
+        path.replace(aside)
+        log.warning("%s; kept as %s, the model is trained again", error, aside.name)
+        return None
+
+
+def tidy(folder: SpaceFolder) -> None:
+    """Remove what killed processes left: temporary files, void claims, checkpoints of finished models."""
+    for place in (folder.study.root, folder.root, folder.records):
+        remove_leftovers(place)
+    for claim in folder.records.glob("*.claim"):
+        if is_void(claim):
+            claim.unlink(missing_ok=True)
+    for checkpoint in folder.records.glob("*.checkpoint"):
+        if final_record(folder, checkpoint.stem) is not None:
+            checkpoint.unlink(missing_ok=True)
