@@ -14,10 +14,9 @@ from typing import Any
 __version__ = "0.1.0"
 
 _OFFERED = {
-    "api": ("sample_space", "read_study", "figure", "table", "what_if"),
+    "api": ("sample_space", "read_study", "figure", "table", "what_if", "sentence"),
     "spaces.load": ("available_spaces", "load_space"),
     "analysis.study": ("analyze",),
-    "analysis.refinement": ("sentence",),
     "analysis.width_fit": ("fit_widths",),
 }
 _MODULES = {name: module for module, names in _OFFERED.items() for name in names}

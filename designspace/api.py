@@ -118,6 +118,13 @@ def what_if(study: StudyAnalysis, space: str, restrict: Mapping[str, Any], *, se
     return answer(runs, [r for r in restrictions if r not in base.restrictions], seed=seed)
 
 
+def sentence(found: WhatIf) -> str:
+    """The answer of `what_if` in words, no stronger than its numbers."""
+    from designspace.report.text.refinement import what_if_sentence
+
+    return what_if_sentence(found)
+
+
 def _named(kind: str, name: str, known: Mapping[str, Any]) -> Any:
     if name not in known:
         raise UserError(f"{kind}={name}: must be one of {', '.join(known) or '(none)'}")

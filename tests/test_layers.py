@@ -21,7 +21,7 @@ INSIDE = {
     "launch": BASE,
     "training": BASE | {"networks", "store", "data", "launch"},
     "analysis": BASE | {"networks", "spaces"},
-    "report": BASE | {"networks", "store", "training", "analysis"},
+    "report": BASE | {"networks", "store", "spaces", "training", "analysis"},
     "config": BASE | SETTINGS,
     "overrides": BASE | {"config", "spaces"},
     "help": BASE | {"spaces"},
@@ -85,6 +85,22 @@ def test_libraries_stay_where_they_belong() -> None:
         if library not in allowed or (library == "torch" and path.stem not in TORCH.get(part, {path.stem})):
             wrong.append(f"{path} imports {name}")
     assert wrong == []
+
+
+def test_analysis_speaks_no_sentence() -> None:
+    """Words, and tables that hold them, are the report's; an error or a reason is no sentence."""
+    spoken = []
+    for path in sorted((PACKAGE / "analysis").glob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        said = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+        explained = [ast.get_docstring(node, clean=False) for node in ast.walk(tree) if is_documented(node)]
+        texts = [text.strip() for text in said if isinstance(text, str) and text not in explained]
+        spoken += [f"{path.name}: {text}" for text in texts if " " in text and text[-1] in ".;"]
+    assert spoken == []
+
+
+def is_documented(node: ast.AST) -> bool:
+    return isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
 
 
 def test_the_table_names_every_part() -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,25 +34,15 @@ from designspace.analysis.statistics import (
     WORSE,
     Estimate,
     Interval,
-    correction_words,
     dkw_half_width,
     holm,
     mean_interval,
     named_rng,
-    p_words,
 )
 from designspace.networks.architecture import FloatArray
 
 QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75)
 EQUAL = 1.2  # flops that differ by a smaller factor are called equal
-
-COLUMNS = (
-    *("first", "second", "n_first", "n_second", "without_error_first", "without_error_second"),
-    *("mean", "mean_low", "mean_high"),
-    *(f"q{round(100 * q):02d}{end}" for q in QUANTILES for end in ("", "_low", "_high")),
-    *("p_beats", "p_beats_low", "p_beats_high", "ks", "ks_p", "ks_p_holm"),
-    *("mann_whitney_p", "mann_whitney_p_holm", "verdict", "sentence"),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,49 +102,6 @@ class Comparison:
         """Two groups of this size each would be as informative: the harmonic mean of both numbers."""
         n, m = self.counts_first.n, self.counts_second.n
         return 2 / (1 / n + 1 / m) if min(n, m) else 0.0
-
-    @property
-    def sentence(self) -> str:
-        """The result in words that can be quoted, no stronger than the numbers."""
-        return self.in_words(self.first, self.second)
-
-    def in_words(self, a: str, b: str) -> str:
-        """`sentence` with other names; a plural one ends with "models"."""
-        if self.verdict == TOO_FEW:
-            return (
-                f"{a} and {b} cannot be compared: {self.counts_first.done} and {self.counts_second.done} of "
-                f"their models have an error, {FEWEST} of each are needed."
-            )
-        if self.verdict == WORSE:
-            return self.swapped().in_words(b, a)
-        chance = f"{self.beats:.2f} ({self.beats_interval.low:.2f} to {self.beats_interval.high:.2f})"
-        low, high = self.mean.interval.low, self.mean.interval.high
-        tested = f"{p_words(self.mann_whitney_p_holm)}, Mann-Whitney, {correction_words(self.pairs)}"
-        if self.verdict == BETTER:
-            are, its = ("are", "their") if a.endswith("models") else ("is", "its")
-            where = " at equal flops" if self.equal_flops else ""
-            return (
-                f"{a} {are} better than {b}{where}: {its} mean error is {-self.mean.value:.2f} points lower "
-                f"(95 % interval {-high:.2f} to {-low:.2f}), and a random model of {a} beats one of {b} with "
-                f"probability {chance}; {tested}{self._without_error()}."
-            )
-        hints = low > 0 or high < 0 or self.mann_whitney_p < ALPHA
-        start = (
-            f"It is not settled whether {a} and {b} differ"
-            if hints
-            else f"No difference of {a} and {b} is shown"
-        )
-        return (
-            f"{start}: the mean errors differ by {self.mean.value:+.2f} points "
-            f"(95 % interval {low:+.2f} to {high:+.2f}), and a random model of {a} beats one of {b} with "
-            f"probability {chance}; {tested}{self._without_error()}."
-        )
-
-    def _without_error(self) -> str:
-        lost = [c.n - c.done for c in (self.counts_first, self.counts_second)]
-        return (
-            f"; {lost[0]} and {lost[1]} models without an error count in the ranks alone" if any(lost) else ""
-        )
 
     def swapped(self) -> Comparison:
         """The same from the other side."""
@@ -304,31 +250,3 @@ def _edf_difference(a: FloatArray, b: FloatArray, n: int, m: int) -> EdfDifferen
     half = dkw_half_width(n, confidence) + dkw_half_width(m, confidence)
     difference = share[0] - share[1] if n and m else np.full(len(steps), np.nan)
     return EdfDifference(steps, difference, half)
-
-
-def comparison_table(comparisons: Sequence[Comparison]) -> pd.DataFrame:
-    """One row per pair; differences in points of top-1 error, first minus second."""
-    rows = []
-    for c in comparisons:
-        row: dict[str, Any] = {
-            "first": c.first,
-            "second": c.second,
-            "n_first": c.counts_first.n,
-            "n_second": c.counts_second.n,
-            "without_error_first": c.counts_first.n - c.counts_first.done,
-            "without_error_second": c.counts_second.n - c.counts_second.done,
-            "p_beats": c.beats,
-            "p_beats_low": c.beats_interval.low,
-            "p_beats_high": c.beats_interval.high,
-            "ks": c.ks,
-            "ks_p": c.ks_p,
-            "ks_p_holm": c.ks_p_holm,
-            "mann_whitney_p": c.mann_whitney_p,
-            "mann_whitney_p_holm": c.mann_whitney_p_holm,
-            "verdict": c.verdict,
-            "sentence": c.sentence,
-        }
-        for name, d in [("mean", c.mean), *((f"q{round(100 * q):02d}", d) for q, d in c.quantiles.items())]:
-            row |= {name: d.value, f"{name}_low": d.interval.low, f"{name}_high": d.interval.high}
-        rows.append(row)
-    return pd.DataFrame(rows, columns=COLUMNS)

@@ -7,7 +7,7 @@ together, and Pearson's correlation of the logarithms, the papers' view, stand b
 percentile bootstrap over the models, drawn within each space.
 
 A study holds the flops of its models within a narrow window. Their correlation with time within that window
-says little about flops in general, and the statements say so.
+says little about flops in general.
 """
 
 from __future__ import annotations
@@ -28,8 +28,6 @@ from designspace.analysis.statistics import (
     Estimate,
     draw_key,
     estimate,
-    estimate_columns,
-    in_words,
     named_rng,
     ratio,
     resampled_counts,
@@ -39,8 +37,6 @@ from designspace.networks.architecture import FloatArray
 TIMES = ("train_seconds_per_image", "inference_seconds")
 WITHIN, ALL = "within spaces", "all together"  # names of what is pooled
 NARROW = 1.5  # flops whose largest is less than this many times the least are held fixed, for our purpose
-NAMES = {"flops": "flops", "params": "parameters", "acts": "activations"}
-TIME_NAMES = {TIMES[0]: "training time", TIMES[1]: "inference time"}
 
 
 @dataclass(frozen=True)
@@ -86,8 +82,7 @@ class CostAnalysis:
     together: SpaceCosts  # all models as if they were of one space
     leads: tuple[Lead, ...]
     device: str | None  # on which the times were measured
-    statements: tuple[str, ...]  # in words, never stronger than the intervals
-    notes: tuple[str, ...]  # what is left out, and why
+    elsewhere: int  # finished models whose times are left out: they were measured on another device
 
 
 def compare_costs(
@@ -99,9 +94,8 @@ def compare_costs(
     seconds per pass over the validation images, `val_seconds` / `epochs` (all models of a study share the
     images), of the models that are done, on the device that most of them were trained on.
     """
-    device, notes = _common_device(runs)
+    device, elsewhere = _common_device(runs)
     models = _with_times(runs, device)
-    notes += [f"no {TIME_NAMES[time]} in the runs" for time in TIMES if models[time].isna().all()]
     names, key = sorted(set(models["space"])), draw_key(rng)
     parts = [_tables(models[models["space"] == name], resamples, key, name) for name in names]
     products = [_products(tables) for tables in parts]
@@ -109,56 +103,21 @@ def compare_costs(
     pooled = _sum(products)
     within = SpaceCosts(WITHIN, _correlations(pooled))
     together = SpaceCosts(ALL, _correlations(_products(_join(parts))))
-    leads = _leads(pooled)
-    statements = (*_statements(within, leads), *_window_statement(models))
-    return CostAnalysis(models, spaces, within, together, leads, device, statements, tuple(notes))
-
-
-COST = (
-    *("space", "x", "y", "n", "spearman", "spearman_low", "spearman_high"),
-    *("pearson_log", "pearson_log_low", "pearson_log_high"),
-)
-LEADS = ("time", "best", "other", "difference", "difference_low", "difference_high")
-
-
-def cost_table(costs: CostAnalysis) -> pd.DataFrame:
-    """One row per space (and pooling) and pair: Spearman and Pearson of logs, 95 % bootstrap intervals."""
-    rows = [
-        {"space": space.name, "x": found.x, "y": found.y, "n": found.n}
-        | estimate_columns("spearman", found.spearman)
-        | estimate_columns("pearson_log", found.pearson)
-        for space in (*costs.spaces, costs.within, costs.together)
-        for found in space.correlations
-    ]
-    return pd.DataFrame(rows, columns=COST)
-
-
-def lead_table(costs: CostAnalysis) -> pd.DataFrame:
-    """One row a time and cost that explains it less: the best one's |Spearman| minus that cost's.
-
-    The intervals hold together with 95 % for all pairs of costs (Bonferroni): 98.3 % each.
-    """
-    rows = [
-        {"time": lead.time, "best": lead.best, "other": lead.other}
-        | estimate_columns("difference", lead.difference)
-        for lead in costs.leads
-    ]
-    return pd.DataFrame(rows, columns=LEADS)
+    return CostAnalysis(models, spaces, within, together, _leads(pooled), device, elsewhere)
 
 
 # ---- what was measured -------------------------------------------------------------------------------------
 
 
-def _common_device(runs: pd.DataFrame) -> tuple[str | None, list[str]]:
-    """The device of most finished models, and a note about the others: times are comparable on one only."""
+def _common_device(runs: pd.DataFrame) -> tuple[str | None, int]:
+    """The device of most finished models, and how many were on others: times are comparable on one only."""
     if "device" not in runs:
-        return None, []
+        return None, 0
     devices = runs.loc[runs["status"] == "done", "device"].dropna().astype(str)
     if devices.empty:
-        return None, []
+        return None, 0
     device = str(devices.mode().iloc[0])
-    others = int((devices != device).sum())
-    return device, [f"times of {others} models measured on another device than {device}"] if others else []
+    return device, int((devices != device).sum())
 
 
 def _with_times(runs: pd.DataFrame, device: str | None) -> pd.DataFrame:
@@ -313,9 +272,6 @@ def _correlations(pairs: _Pairs) -> tuple[Correlation, ...]:
     )
 
 
-# ---- in words ----------------------------------------------------------------------------------------------
-
-
 def _leads(pairs: _Pairs) -> tuple[Lead, ...]:
     """For each time, the cost with the largest |Spearman| against both others."""
     leads = []
@@ -331,45 +287,3 @@ def _leads(pairs: _Pairs) -> tuple[Lead, ...]:
                 of_three = 1 - (1 - CONFIDENCE) / 3
                 leads.append(Lead(time, best, other, estimate(difference, n, confidence=of_three)))
     return tuple(leads)
-
-
-def _statements(within: SpaceCosts, leads: Sequence[Lead]) -> tuple[str, ...]:
-    """One sentence a time; that one cost explains it best only where it is ahead of both others for sure."""
-    sentences = []
-    for time in TIMES:
-        ahead = [lead for lead in leads if lead.time == time]
-        if not ahead:
-            continue
-        best = ahead[0].best
-        open_with = [lead.other for lead in ahead if not lead.difference.interval.low > 0]
-        numbers = "; ".join(
-            f"{NAMES[cost]} {in_words(found.spearman)}"
-            for cost in COSTS
-            if (found := within.of(cost, time)) is not None and not math.isnan(found.spearman.value)
-        )
-        verdict = (
-            f"{NAMES[best].capitalize()} explain the {TIME_NAMES[time]} best"
-            if not open_with
-            else f"Which of {_listed([NAMES[cost] for cost in (best, *open_with)])} explains the "
-            f"{TIME_NAMES[time]} best is not settled"
-        )
-        found = within.of(best, time)
-        sentences.append(
-            f"{verdict} (Spearman's rank correlation within spaces, "
-            f"{found.n if found else 0} models: {numbers})."
-        )
-    return tuple(sentences)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _window_statement(models: pd.DataFrame) -> tuple[str, ...]:
-    flops = models["flops"].dropna()
-    if flops.empty or not 0 < flops.max() < NARROW * flops.min():
-        return ()
-    return (
-        f"All models have between {flops.min() / 1e6:.4g} and {flops.max() / 1e6:.4g} million flops, so "
-        "flops can explain little of the time here, whatever they do over a wider range.",
-    )

@@ -16,7 +16,7 @@ Diverged and failed models share the worst rank; models not run yet count nowher
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -32,8 +32,6 @@ MODELS_A_GROUP = 10  # at least, on average
 PERMUTATIONS = 4_999
 SHOWN = 4  # parameters in the views of pairs
 CONSEQUENCES = (*COSTS, "e_fit")  # follow from the other parameters; not to be chosen
-
-COLUMNS = ("space", "parameter", "importance", "rho", "p_value", "p_holm", "groups", "n")
 
 
 @dataclass(frozen=True)
@@ -151,13 +149,3 @@ def _spearman(values: FloatArray, errors: FloatArray) -> float:
     if known.sum() < 3 or np.ptp(values[known]) == 0 or np.ptp(errors[known]) == 0:
         return NAN
     return float(stats.spearmanr(values[known], errors[known]).statistic)
-
-
-def importance_table(spaces: Sequence[SpaceImportance]) -> pd.DataFrame:
-    """One row per space and parameter."""
-    rows = [
-        {"space": space.space, "n": space.n} | asdict(parameter)
-        for space in spaces
-        for parameter in space.parameters
-    ]
-    return pd.DataFrame(rows, columns=COLUMNS)

@@ -29,8 +29,6 @@ from designspace.analysis.statistics import (
     Estimate,
     Interval,
     draw_key,
-    estimate_columns,
-    in_words,
     named_rng,
     resampled_counts,
 )
@@ -106,8 +104,8 @@ class NoiseAnalysis:
 
     spaces: tuple[SpaceNoise, ...]
     pooled: Components
-    statements: tuple[str, ...]
-    notes: tuple[str, ...]
+    strangers: int  # repeats left out: of models that are not among the runs
+    other_epochs: int  # repeats left out: of another number of epochs than the first run
 
 
 def seed_noise(
@@ -119,96 +117,31 @@ def seed_noise(
     without an error (diverged, failed, missing) are counted and left out. Spaces without repeats are absent.
     """
     if repeats is None or len(repeats) == 0:
-        return NoiseAnalysis((), _components([]), (), ("no model was trained more than once",))
-    table, notes = _all_runs(runs, repeats)
+        return NoiseAnalysis((), _components([]), 0, 0)
+    found = _all_runs(runs, repeats)
     key, spaces, samples = draw_key(rng), [], []
-    for name, part in table.groupby("space"):
+    for name, part in found.table.groupby("space"):
         done = part[part["error"].notna()]
         samples.append([group.to_numpy(dtype=float) for _, group in done.groupby("model_id")["error"]])
         population = runs[runs["space"] == name]
         rng_of_space = named_rng(key, str(name))
         spaces.append(_space(str(name), part, samples[-1], population, rng_of_space, resamples))
-    pooled = _components(samples)
-    statements = tuple(text for space in spaces for text in _statements(space))
-    return NoiseAnalysis(tuple(spaces), pooled, statements, tuple(notes))
-
-
-NOISE = (
-    *(
-        "space",
-        "n_models",
-        "n_runs",
-        "n_left_out",
-        "seed_std",
-        "seed_std_low",
-        "seed_std_high",
-        "between_std",
-    ),
-    *("noise_share", "noise_share_low", "noise_share_high", "f", "p_value", "noise_trend", "noise_trend_p"),
-    *("n_population", "reliability", "reliability_low", "reliability_high"),
-    *("best_model", "best_observed", "best_expected", "best_expected_low", "best_expected_high", "luck"),
-)
-CORRECTED = ("space", "error", "corrected", "share_below_or_equal")
-
-
-def noise_table(noise: NoiseAnalysis) -> pd.DataFrame:
-    """One row per space, and "all" with models within their spaces; errors in percent, 95 % intervals.
-
-    `seed_std` to `p_value` are of the models trained more than once; `reliability` and the best model are of
-    the whole population, each model by its first run.
-    """
-    rows = [
-        {"space": space.name, "n_left_out": space.left_out}
-        | _component_columns(space.components)
-        | {"noise_trend": space.noise_trend, "noise_trend_p": space.noise_trend_p}
-        | {"n_population": len(space.errors)}
-        | estimate_columns("reliability", space.reliability)
-        | _best_columns(space.best)
-        for space in noise.spaces
-    ]
-    if noise.spaces:
-        left_out = sum(space.left_out for space in noise.spaces)
-        rows.append({"space": ALL, "n_left_out": left_out} | _component_columns(noise.pooled))
-    return pd.DataFrame(rows, columns=NOISE)
-
-
-def corrected_table(noise: NoiseAnalysis) -> pd.DataFrame:
-    """One row per model by error: `share_below_or_equal` of all models with a verdict, at either error."""
-    parts = [
-        pd.DataFrame(
-            {
-                "space": space.name,
-                "error": np.sort(space.errors),
-                "corrected": np.sort(space.corrected),
-                "share_below_or_equal": np.arange(1, len(space.errors) + 1) / max(space.counts.n, 1),
-            }
-        )
-        for space in noise.spaces
-    ]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=CORRECTED)
-
-
-def _component_columns(found: Components) -> dict[str, float]:
-    return (
-        {"n_models": found.models, "n_runs": found.runs, "between_std": found.between_std}
-        | {"f": found.f, "p_value": found.p_value}
-        | estimate_columns("seed_std", found.seed_std)
-        | estimate_columns("noise_share", found.noise_share)
-    )
-
-
-def _best_columns(best: BestModel | None) -> dict[str, float | str]:
-    if best is None:
-        return {}
-    named: dict[str, float | str] = {"best_model": best.model_id, "best_observed": best.observed}
-    return named | {"luck": best.luck} | estimate_columns("best_expected", best.expected)
+    return NoiseAnalysis(tuple(spaces), _components(samples), found.strangers, found.other_epochs)
 
 
 # ---- the runs of the repeated models -----------------------------------------------------------------------
 
 
-def _all_runs(runs: pd.DataFrame, repeats: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """All runs of the models with repeats: space, model_id, repeat, error (NaN unless done)."""
+@dataclass(frozen=True, eq=False)
+class _AllRuns:
+    """All runs of the models with repeats; see NoiseAnalysis for what is left out."""
+
+    table: pd.DataFrame  # space, model_id, repeat, error (NaN unless done)
+    strangers: int
+    other_epochs: int
+
+
+def _all_runs(runs: pd.DataFrame, repeats: pd.DataFrame) -> _AllRuns:
     key = ["space", "model_id"]
     columns = [*key, "repeat", "status", "error", "epochs"]
     first = runs.assign(repeat=0).reindex(columns=columns).drop_duplicates(key)
@@ -218,16 +151,12 @@ def _all_runs(runs: pd.DataFrame, repeats: pd.DataFrame) -> tuple[pd.DataFrame, 
     unknown = again["_merge"] == "left_only"
     both = again["epochs"].notna() & again["epochs_first"].notna()
     other = ~unknown & both & (again["epochs"] != again["epochs_first"])
-    notes = [
-        f"{int(which.sum())} repeats left out: {reason}"
-        for which, reason in ((unknown, "not a model of the runs"), (other, "another number of epochs"))
-        if which.any()
-    ]
     again = again.loc[~unknown & ~other, columns]
     first = first.merge(again[key].drop_duplicates(), on=key)
     table = pd.concat([first, again], ignore_index=True)
     table["error"] = table["error"].where(table["status"] == "done").astype(float)
-    return table.sort_values([*key, "repeat"], kind="stable", ignore_index=True), notes
+    table = table.sort_values([*key, "repeat"], kind="stable", ignore_index=True)
+    return _AllRuns(table, int(unknown.sum()), int(other.sum()))
 
 
 def _space(
@@ -361,41 +290,3 @@ def _best(
     model_id = str(done["model_id"].iloc[row])
     again = table[(table["model_id"] == model_id) & (table["repeat"] > 0)].sort_values("repeat")
     return BestModel(model_id, float(errors[row]), expected, tuple(again["error"].dropna().tolist()))
-
-
-# ---- in words ----------------------------------------------------------------------------------------------
-
-
-def _statements(space: SpaceNoise) -> tuple[str, ...]:
-    found, seed = space.components, space.components.seed_std
-    if math.isnan(seed.value):
-        return ()
-    sentences = [
-        f"{space.name}: the seed alone moves a model's error by {in_words(seed)} points (standard deviation "
-        f"of {found.models} models, {found.runs} runs)."
-    ]
-    if not math.isnan(space.reliability.value):
-        observed, corrected = (
-            float(np.subtract(*np.quantile(x, [0.75, 0.25]))) for x in (space.errors, space.corrected)
-        )
-        sentences.append(
-            f"{space.name}: noise is {in_words(space.population_noise, 100, 0)} % of the variance among the "
-            f"errors of all {len(space.errors)} models. The middle half of the observed errors spans "
-            f"{observed:.2f} points, that of the errors without noise is estimated to span {corrected:.2f}."
-        )
-    if space.best is not None and not math.isnan(space.best.expected.value):
-        sentences.append(
-            f"{space.name}: the best model was observed at {space.best.observed:.2f} %; with other seeds "
-            f"{in_words(space.best.expected)} % is to be expected of it, so {space.best.luck:.2f} points of "
-            "its lead are luck." + _repeated_in_words(space.best.repeated)
-        )
-    return tuple(sentences)
-
-
-def _repeated_in_words(errors: tuple[float, ...]) -> str:
-    if not errors:
-        return ""
-    listed = ", ".join(f"{error:.2f}" for error in errors)
-    if len(errors) == 1:
-        return f" Its other training gave {listed} %."
-    return f" Its {len(errors)} other trainings gave {listed} %, {np.mean(errors):.2f} % on average."

@@ -10,7 +10,6 @@ A diverged or failed model is a draw that gives nothing: it counts with an error
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +23,6 @@ from designspace.networks.architecture import FloatArray, IntArray
 
 CONFIDENCE = 0.95
 LARGEST_SHARE = 1 / 8  # of the models in a draw, up to which the interval is given
-COLUMNS = ("space", "draws", "best_error", "low", "high", "n", "n_without_error")
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,23 +100,3 @@ def powers_of_two(n: int) -> IntArray:
     """1, 2, 4, ... below n, and n itself; empty for n = 0."""
     powers = 2 ** np.arange(max(n - 1, 0).bit_length(), dtype=np.int64)
     return np.append(powers, n) if n else powers[:0]
-
-
-def random_search_table(curves: Sequence[RandomSearchCurve]) -> pd.DataFrame:
-    """One row per space and number of draws: expected best top-1 error [%] with its 95 % interval."""
-    parts = [
-        pd.DataFrame(
-            {
-                "space": curve.space,
-                "draws": curve.draws,
-                "best_error": curve.best,
-                "low": curve.low,
-                "high": curve.high,
-                "n": curve.n,
-                "n_without_error": curve.n - curve.counts.done,
-            }
-        )
-        for curve in curves
-        if curve.n
-    ]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)

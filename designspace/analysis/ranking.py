@@ -8,11 +8,9 @@ schedule made for all epochs has a learning rate at epoch t that a training of t
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +23,6 @@ from designspace.analysis.statistics import (
     Estimate,
     draw_key,
     estimate,
-    estimate_columns,
-    in_words,
     named_rng,
     ratio,
     resampled_counts,
@@ -63,6 +59,8 @@ class SpaceRanking:
     name: str
     n: int  # models with a learning curve of all epochs
     left_out: int  # models without, whatever their status
+    cut_short: int  # of these, finished models
+    curve_epochs: int  # of a whole learning curve; 0 without any
     epochs: tuple[EpochAgreement, ...]  # every epoch but the last; empty where there is only one
 
 
@@ -90,8 +88,10 @@ class RankingAnalysis:
     pooled: tuple[EpochAgreement, ...]
     extended: tuple[ExtendedRanking, ...]
     pooled_extended: Agreement | None
-    statements: tuple[str, ...]  # in words, for the reader
-    notes: tuple[str, ...]  # what is left out, and why
+    has_curves: bool  # whether the runs have learning curves at all
+    not_pooled: int  # spaces with another number of epochs than most
+    strangers: int  # models of the longer training that are not among the runs
+    not_longer: int  # models of the longer training that had no more epochs than before
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,60 +119,39 @@ def rank_models(
 
     `runs` holds one row per model with its `val_errors` (top-1 percent after each epoch); `extended` has the
     same columns for some of the models, trained again for more epochs. Either may lack what is needed: that
-    part is then empty, with a note.
+    part is then empty.
     """
-    curves, notes = _learning_curves(runs)
+    curves = _learning_curves(runs)
+    has_curves = "val_errors" in runs
     spaces, parts, key = [], [], draw_key(rng)
     for name in sorted(set(runs["space"])):
-        table, total = curves[name], int((runs["space"] == name).sum())
+        part = runs[runs["space"] == name]
+        table, finished = curves[name], int((part["status"] == "done").sum())
         counts = resampled_counts(len(table), resamples, named_rng(key, name))
         sums = _sums(table, counts)
-        found = _by_epoch(sums, len(table))
-        spaces.append(SpaceRanking(name, len(table), total - len(table), found))
-        parts.append(sums)
-    pooled, problem = _pool(parts, [space.n for space in spaces])
-    longer, agreement, more = _extended(runs, extended, resamples, key)
-    statements = (*_epoch_statement(pooled), *_extended_statement(agreement, longer))
-    return RankingAnalysis(tuple(spaces), pooled, longer, agreement, statements, (*notes, *problem, *more))
-
-
-RANKING = (
-    *("comparison", "space", "epoch", "of", "n", "tau", "tau_low", "tau_high"),
-    *("spearman", "spearman_low", "spearman_high", "n_best", "overlap", "overlap_low", "overlap_high"),
-    *("regret", "regret_low", "regret_high", "regret_top", "regret_random"),
-)
-
-
-def ranking_table(ranking: RankingAnalysis) -> pd.DataFrame:
-    """One row a comparison and space: after `epoch` against after `of` epochs, 95 % bootstrap intervals.
-
-    `comparison` is "epoch" within one training and "extended" against a longer one. Space "all" pools pairs
-    within spaces. Regrets are in percent of error; their range is that over resamples of the models.
-    """
-    rows = [
-        {"comparison": "epoch", "space": name, "epoch": at.epoch, "of": at.epochs} | _columns(at.agreement)
-        for name, found in (*((s.name, s.epochs) for s in ranking.spaces), ("all", ranking.pooled))
-        for at in found
-    ]
-    for part in ranking.extended:
-        rows.append(
-            {"comparison": "extended", "space": part.name}
-            | {"epoch": part.brief_epochs, "of": part.extended_epochs}
-            | _columns(part.agreement)
-            | estimate_columns("regret", part.regret)
-            | {"regret_top": part.regret_top.value, "regret_random": part.regret_random}
+        spaces.append(
+            SpaceRanking(
+                name=name,
+                n=len(table),
+                left_out=len(part) - len(table),
+                cut_short=finished - len(table) if has_curves else 0,
+                curve_epochs=table.shape[1],
+                epochs=_by_epoch(sums, len(table)),
+            )
         )
-    if ranking.pooled_extended is not None:
-        rows.append({"comparison": "extended", "space": "all"} | _columns(ranking.pooled_extended))
-    return pd.DataFrame(rows, columns=RANKING)
-
-
-def _columns(agreement: Agreement) -> dict[str, Any]:
-    return (
-        {"n": agreement.n, "n_best": agreement.best}
-        | estimate_columns("tau", agreement.tau)
-        | estimate_columns("spearman", agreement.spearman)
-        | estimate_columns("overlap", agreement.overlap)
+        parts.append(sums)
+    pooled, not_pooled = _pool(parts, [space.n for space in spaces])
+    pairs = _paired(runs, extended)
+    longer, agreement = _extended(pairs.table, resamples, key)
+    return RankingAnalysis(
+        spaces=tuple(spaces),
+        pooled=pooled,
+        extended=longer,
+        pooled_extended=agreement,
+        has_curves=has_curves,
+        not_pooled=not_pooled,
+        strangers=pairs.strangers,
+        not_longer=pairs.not_longer,
     )
 
 
@@ -261,23 +240,17 @@ def _agreement(sums: Sequence[_Sums], sizes: Sequence[int]) -> Agreement:
 # ---- within one training -----------------------------------------------------------------------------------
 
 
-def _learning_curves(runs: pd.DataFrame) -> tuple[dict[str, FloatArray], list[str]]:
-    """Validation errors [n, epochs] of every space's finished models, and what is not among them."""
-    none: dict[str, FloatArray] = {name: np.zeros((0, 0)) for name in set(runs["space"])}
+def _learning_curves(runs: pd.DataFrame) -> dict[str, FloatArray]:
+    """Validation errors [n, epochs] of every space's finished models with a whole learning curve."""
+    curves: dict[str, FloatArray] = {name: np.zeros((0, 0)) for name in set(runs["space"])}
     if "val_errors" not in runs:
-        return none, ["the runs hold no learning curves (val_errors)"]
-    done, curves, notes = runs[runs["status"] == "done"], dict(none), []
-    for name, part in done.groupby("space"):
+        return curves
+    for name, part in runs[runs["status"] == "done"].groupby("space"):
         found = [np.asarray(curve, dtype=float) for curve in part["val_errors"] if np.ndim(curve) == 1]
         epochs = _most_common(map(len, found))
         whole = [curve for curve in found if len(curve) == epochs and np.isfinite(curve).all()]
         curves[str(name)] = np.array(whole).reshape(len(whole), epochs)
-        if len(whole) < len(part):
-            notes.append(f"{name}: {len(part) - len(whole)} finished models lack a curve of {epochs} epochs")
-    longest = max((table.shape[1] for table in curves.values()), default=0)
-    if longest == 1:
-        notes.append("one epoch only: there is no earlier error to compare with the last")
-    return curves, notes
+    return curves
 
 
 def _most_common(values: Iterable[int]) -> int:
@@ -292,48 +265,23 @@ def _by_epoch(sums: Sequence[_Sums], n: int) -> tuple[EpochAgreement, ...]:
     )
 
 
-def _pool(
-    parts: Sequence[Sequence[_Sums]], sizes: Sequence[int]
-) -> tuple[tuple[EpochAgreement, ...], list[str]]:
-    """The spaces that were trained for the most common number of epochs, together."""
+def _pool(parts: Sequence[Sequence[_Sums]], sizes: Sequence[int]) -> tuple[tuple[EpochAgreement, ...], int]:
+    """The spaces that were trained for the most common number of epochs together; how many others."""
     usable = [(part, n) for part, n in zip(parts, sizes, strict=True) if part]
     earlier = _most_common(len(part) for part, _ in usable)
     same = [(part, n) for part, n in usable if len(part) == earlier]
-    other = len(usable) - len(same)
-    notes = [f"{other} spaces with another number of epochs are not pooled"] if other else []
     members = [n for _, n in same]
     pooled = (_agreement([part[t] for part, _ in same], members) for t in range(earlier))
-    return tuple(EpochAgreement(t, earlier + 1, found) for t, found in enumerate(pooled, start=1)), notes
-
-
-def _epoch_statement(pooled: Sequence[EpochAgreement]) -> tuple[str, ...]:
-    """The earliest and the last but one epoch, in words."""
-    if not pooled or math.isnan(pooled[-1].agreement.tau.value):
-        return ()
-    shown = pooled if len(pooled) == 1 else (pooled[0], pooled[-1])
-    parts = [f"{_agreement_in_words(at.agreement)} after epoch {at.epoch}" for at in shown]
-    return (
-        f"Error during training against the error after epoch {pooled[0].epochs}, among models of one space "
-        f"({pooled[0].agreement.n} models): {'; '.join(parts)}.",
-    )
-
-
-def _agreement_in_words(agreement: Agreement) -> str:
-    return (
-        f"Kendall's tau {in_words(agreement.tau)}, "
-        f"{100 * agreement.overlap.value:.0f} % of the best tenth shared (10 % by chance)"
-    )
+    agreements = tuple(EpochAgreement(t, earlier + 1, found) for t, found in enumerate(pooled, start=1))
+    return agreements, len(usable) - len(same)
 
 
 # ---- against a longer training -----------------------------------------------------------------------------
 
 
 def _extended(
-    runs: pd.DataFrame, extended: pd.DataFrame | None, resamples: int, key: int
-) -> tuple[tuple[ExtendedRanking, ...], Agreement | None, list[str]]:
-    if extended is None or len(extended) == 0:
-        return (), None, []
-    pairs, notes = _paired(runs, extended)
+    pairs: pd.DataFrame, resamples: int, key: int
+) -> tuple[tuple[ExtendedRanking, ...], Agreement | None]:
     found, sums = [], []
     for name, part in pairs.groupby("space"):
         both = part.dropna(subset=["error_brief", "error"])
@@ -356,13 +304,22 @@ def _extended(
                 regret_random=regret_random,
             )
         )
-    if not found:
-        return (), None, notes
-    return tuple(found), _agreement(sums, [len(part.brief) for part in found]), notes
+    return tuple(found), _agreement(sums, [len(part.brief) for part in found]) if found else None
 
 
-def _paired(runs: pd.DataFrame, extended: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+@dataclass(frozen=True, eq=False)
+class _Pairs:
+    """The longer training beside the brief one; see RankingAnalysis for what is left out."""
+
+    table: pd.DataFrame  # rows of the longer training, with columns of the brief one
+    strangers: int
+    not_longer: int
+
+
+def _paired(runs: pd.DataFrame, extended: pd.DataFrame | None) -> _Pairs:
     """Rows of the longer training beside those of the brief one; errors are NaN unless done."""
+    if extended is None or len(extended) == 0:
+        extended = runs[:0]
     key = ["space", "model_id"]
     tables = [
         table.reindex(columns=[*key, "status", "error", "epochs"]).assign(
@@ -372,14 +329,9 @@ def _paired(runs: pd.DataFrame, extended: pd.DataFrame) -> tuple[pd.DataFrame, l
         for table in (extended.drop_duplicates(key), runs.drop_duplicates(key))
     ]
     pairs = tables[0].merge(tables[1], on=key, suffixes=("", "_brief"))
-    notes = []
-    if unknown := len(tables[0]) - len(pairs):
-        notes.append(f"{unknown} models of the longer training are not among the runs")
     known = (pairs["epochs"] > 0) & (pairs["epochs_brief"] > 0)
     not_longer = known & (pairs["epochs"] <= pairs["epochs_brief"])
-    if not_longer.any():
-        notes.append(f"{int(not_longer.sum())} models of the longer training had no more epochs than before")
-    return pairs[~not_longer], notes
+    return _Pairs(pairs[~not_longer], len(tables[0]) - len(pairs), int(not_longer.sum()))
 
 
 def _regrets(brief: FloatArray, extended: FloatArray, counts: FloatArray) -> tuple[Estimate, Estimate, float]:
@@ -396,18 +348,3 @@ def _regrets(brief: FloatArray, extended: FloatArray, counts: FloatArray) -> tup
     best = np.where(ranked(brief, counts).best > 0, longer, np.inf).min(axis=0)
     blind = float(extended.mean() - extended.min())
     return estimate(first - least, n), estimate(best - least, n), blind
-
-
-def _extended_statement(agreement: Agreement | None, parts: Sequence[ExtendedRanking]) -> tuple[str, ...]:
-    if agreement is None or math.isnan(agreement.tau.value):
-        return ()
-    regrets = ", ".join(
-        f"{part.name} {part.regret.value:.2f} (a blind choice: {part.regret_random:.2f})"
-        for part in parts
-        if len(part.brief)
-    )
-    return (
-        f"Brief against longer training, among models of one space ({agreement.n} models): "
-        f"{_agreement_in_words(agreement)}. Choosing the best by its brief error costs, in points of error "
-        f"after the longer training: {regrets}.",
-    )

@@ -20,7 +20,6 @@ import pandas as pd
 from designspace.analysis.compare import Comparison, compare
 from designspace.analysis.edf import ErrorDistribution, error_distribution
 from designspace.analysis.results import check_runs, count_statuses, finished_errors, sampled
-from designspace.analysis.statistics import FEWEST, TOO_FEW
 from designspace.analysis.summary import Summary, summarize
 from designspace.networks.architecture import FloatArray
 from designspace.spaces.restrictions import SHARED, Restriction
@@ -48,9 +47,6 @@ class WhatIf:
     kept: Group
     rest: Group
     difference: Comparison  # of the kept and the rest; the two share no model
-
-
-# ---- what if -----------------------------------------------------------------------------------------------
 
 
 def meets(runs: pd.DataFrame, restrictions: Sequence[Restriction]) -> BoolArray:
@@ -100,29 +96,3 @@ def column(runs: pd.DataFrame, parameter: str) -> FloatArray:
     if parameter == "depth" and parameter not in runs:
         return np.array([sum(depths) for depths in runs["depths"]], dtype=float)
     return runs[parameter].to_numpy(dtype=float)
-
-
-# ---- in words ----------------------------------------------------------------------------------------------
-
-
-def words(restriction: Restriction) -> str:
-    """A restriction for a sentence, e.g. "bottleneck_ratios from 1 to 2"."""
-    if restriction.kind != "range":
-        return f"{restriction.parameter} {restriction.kind.replace('_', '-')}"
-    if restriction.low == restriction.high:
-        return f"{restriction.parameter} {restriction.low:g}"
-    return f"{restriction.parameter} from {restriction.low:g} to {restriction.high:g}"
-
-
-def sentence(found: WhatIf) -> str:
-    """What the comparison says, and no more than that."""
-    kept, rest = found.kept.summary.counts, found.rest.summary.counts
-    start = f"{kept.n} of {kept.n + rest.n} trained models meet it."
-    if rest.n == 0 and kept.n:
-        return f"{start} There is nothing to compare them with."
-    if found.difference.verdict == TOO_FEW:
-        few = min(kept.done, rest.done)
-        side = "that do" if kept.done <= rest.done else "that do not"
-        return f"{start} No verdict: {few} models {side} have an error, {FEWEST} are needed."
-    said = found.difference.in_words("the kept models", "the other models")
-    return f"{start} {said[0].upper()}{said[1:]}"

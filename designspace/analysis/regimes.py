@@ -9,7 +9,7 @@ Like the ranges, the percentiles of these exponents describe good models; they a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -23,11 +23,6 @@ from designspace.networks.architecture import FloatArray
 PARAMETERS = ("depth", "b", "g", "wm", "w0", "wa")
 TREND_DRAWS = 10_000
 APART = 1.05  # regimes whose flops differ by a smaller factor are no different flops
-POINTS = (
-    *("study", "space", "parameter", "flops_low", "flops", "flops_high"),
-    *("low", "median", "high", "best", "n", "n_diverged", "n_failed", "n_missing"),
-)
-TRENDS = ("space", "parameter", "regimes", "exponent_low", "exponent", "exponent_high")
 
 
 @dataclass(frozen=True)
@@ -103,23 +98,6 @@ def regimes(studies: Sequence[tuple[str, pd.DataFrame]], *, seed: int = 0) -> Re
         points=tuple(sorted(points, key=lambda p: (p.space, PARAMETERS.index(p.parameter)))),
         trends=tuple(sorted(trends, key=lambda t: (t.space, PARAMETERS.index(t.parameter)))),
     )
-
-
-def regime_table(found: Regimes) -> pd.DataFrame:
-    """One row per space, parameter and study: 2.5, 50 and 97.5 percentiles of the best value."""
-    rows = [
-        {key: getattr(point, key) for key in POINTS[:6]}
-        | asdict(point.value)
-        | {f"n_{status}": count for status, count in asdict(point.counts).items()}
-        for point in found.points
-    ]
-    return pd.DataFrame(rows, columns=POINTS)
-
-
-def trend_table(found: Regimes) -> pd.DataFrame:
-    """One row per space and parameter: percentiles of the exponent of the flops."""
-    rows = [(t.space, t.parameter, t.regimes, t.low, t.median, t.high) for t in found.trends]
-    return pd.DataFrame(rows, columns=TRENDS)
 
 
 def _by_flops(studies: Sequence[tuple[str, pd.DataFrame]]) -> list[tuple[str, pd.DataFrame]]:

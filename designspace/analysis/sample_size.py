@@ -18,7 +18,7 @@ is estimated (DeLong's components), since spaces may differ in spread. p is unce
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -36,15 +36,6 @@ ALPHA, POWER = 0.05, 0.8
 MANY = 10_000  # models per space, above which the exact number says nothing
 FEWEST = 4  # models per space: with fewer, no outcome of the test is significant at 5 %
 NULL_VARIANCE = 1 / 6  # n times the variance of the estimated p if both spaces are equal, without ties
-
-CURVE_COLUMNS = (
-    *("space", "models", "ks_mean", "ks_low", "ks_high", "mean_width", "median_width", "n"),
-    "n_without_error",
-)
-SEPARATION_COLUMNS = (
-    *("first", "second", "n_first", "n_second", "p_beats", "p_low", "p_high"),
-    *("models_needed", "models_low", "models_high", "text"),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,19 +72,6 @@ class Separation:
     p_interval: Interval  # 95 percent: Wilson's with an effective n, see `beating`
     needed: float  # models per space at p_beats; infinite at 1/2
     models: Interval
-
-    @property
-    def text(self) -> str:
-        """The result in words, no stronger than the numbers."""
-        if np.isnan(self.needed):
-            return "unknown"
-        if np.isinf(self.models.high):
-            return f"not separable below {_number(self.models.low)}"
-        return f"{_number(self.needed)} ({_number(self.models.low)} to {_number(self.models.high)})"
-
-
-def _number(models: float) -> str:
-    return f"{models:,.0f}" if models <= MANY else f"over {MANY:,}"
 
 
 def subsample_curve(
@@ -206,45 +184,3 @@ def models_needed(p: float, variance: float, *, alpha: float = ALPHA, power: flo
     z_alpha, z_power = stats.norm.ppf([1 - alpha / 2, power])
     root = (z_alpha * np.sqrt(NULL_VARIANCE) + z_power * np.sqrt(variance)) / (p - 0.5)
     return float(max(FEWEST, np.ceil(root**2)))
-
-
-def sample_size_table(curves: Sequence[SubsampleCurve]) -> pd.DataFrame:
-    """One row per space and number of models drawn; widths in percent points of error."""
-    parts = [
-        pd.DataFrame(
-            {
-                "space": curve.space,
-                "models": curve.sizes,
-                "ks_mean": curve.ks_mean,
-                "ks_low": curve.ks_low,
-                "ks_high": curve.ks_high,
-                "mean_width": curve.mean_width,
-                "median_width": curve.median_width,
-                "n": curve.counts.n,
-                "n_without_error": curve.counts.n - curve.counts.done,
-            }
-        )
-        for curve in curves
-    ]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=CURVE_COLUMNS)
-
-
-def separation_table(pairs: Sequence[Separation]) -> pd.DataFrame:
-    """One row per pair of spaces: models of each needed for 80 % power at alpha 5 % (Mann-Whitney)."""
-    rows = [
-        {
-            "first": pair.first,
-            "second": pair.second,
-            "n_first": pair.n_first,
-            "n_second": pair.n_second,
-            "p_beats": pair.p_beats,
-            "p_low": pair.p_interval.low,
-            "p_high": pair.p_interval.high,
-            "models_needed": pair.needed,
-            "models_low": pair.models.low,
-            "models_high": pair.models.high,
-            "text": pair.text,
-        }
-        for pair in pairs
-    ]
-    return pd.DataFrame(rows, columns=SEPARATION_COLUMNS)

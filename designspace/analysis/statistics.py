@@ -171,22 +171,6 @@ def estimate(draws: FloatArray, n: int, *, confidence: float = CONFIDENCE) -> Es
     return Estimate(value, Interval(float(low), float(high), "percentile"))
 
 
-def in_words(value: Estimate, scale: float = 1, digits: int = 2) -> str:
-    """The value and its interval, "0.60 [0.51, 0.73]"; "not known" instead of NaN."""
-    low, high = value.interval.low, value.interval.high
-    if math.isnan(value.value):
-        return "not known"
-    if math.isnan(low) or math.isnan(high):
-        return f"{scale * value.value:.{digits}f} [not known]"
-    return f"{scale * value.value:.{digits}f} [{scale * low:.{digits}f}, {scale * high:.{digits}f}]"
-
-
-def estimate_columns(name: str, estimate: Estimate) -> dict[str, float]:
-    """An estimate as three columns of a table."""
-    interval = estimate.interval
-    return {name: estimate.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
-
-
 # ---- exact intervals and tests -----------------------------------------------------------------------------
 
 
@@ -218,18 +202,6 @@ def holm(p_values: FloatArray) -> FloatArray:
     factors = len(order) - np.arange(len(order))
     corrected[order] = np.minimum(1, np.maximum.accumulate(factors * p_values[order]))
     return corrected
-
-
-def p_words(p: float) -> str:
-    """A p value as text: "p = 0.012"."""
-    if math.isnan(p):
-        return "p not known"
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
-
-
-def correction_words(tests: int) -> str:
-    """Whether a p value is corrected, for how many tests."""
-    return f"with Holm's correction for {tests} pairs" if tests > 1 else "one comparison, not corrected"
 
 
 # ---- the best of a random quarter --------------------------------------------------------------------------

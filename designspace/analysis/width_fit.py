@@ -186,12 +186,6 @@ def mean_fit(space: str, e_fit: FloatArray) -> MeanFit:
     return MeanFit(space, mean, mean_interval(e_fit), len(e_fit))
 
 
-def mean_fit_table(fits: Sequence[MeanFit]) -> pd.DataFrame:
-    """One row per space: mean e_fit over all sampled networks with its 95 % bootstrap interval."""
-    rows = [(fit.space, fit.n, fit.mean, fit.interval.low, fit.interval.high) for fit in fits]
-    return pd.DataFrame(rows, columns=["space", "n", "mean_e_fit", "mean_e_fit_low", "mean_e_fit_high"])
-
-
 def extremes(runs: pd.DataFrame, fits: WidthFits, *, each: int = EXTREMES) -> Extremes:
     """The best and the worst networks of one space; with few networks with an error, half of them each.
 

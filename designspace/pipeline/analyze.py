@@ -38,7 +38,7 @@ def analyze_study(config: AnalyzeConfig) -> AnalysisResult:
     """
     from designspace.analysis.study import analyze  # these import SciPy and matplotlib: slow
     from designspace.report.provenance import about_study
-    from designspace.report.terminal import summary_text
+    from designspace.report.text.summary import summary_text
     from designspace.report.write import write_analysis
 
     folder = find_study(config.output_root, config.study)

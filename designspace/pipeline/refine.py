@@ -100,11 +100,10 @@ def _read_population(folder: SpaceFolder, space: Space) -> pd.DataFrame:
 
 def _propose(config: RefineConfig, study: StudyFolder, base: Space, runs: pd.DataFrame) -> RefineResult:
     from designspace.analysis.proposals import propose  # these import SciPy and matplotlib: slow
-    from designspace.analysis.refinement import words
-    from designspace.analysis.refinement_tables import proposal_table
     from designspace.report.files import file_name, save_figure, save_table
     from designspace.report.refinement_figure import proposals_figure
-    from designspace.report.refinement_text import proposals_text
+    from designspace.report.tables.refinement import proposal_table
+    from designspace.report.text.refinement import proposals_text, restriction_words
 
     proposals = propose(base, runs, seed=config.seed)
     title = f"{base.name} in study {study.name}: restrictions that its best models suggest"
@@ -120,7 +119,7 @@ def _propose(config: RefineConfig, study: StudyFolder, base: Space, runs: pd.Dat
         proposals_text(proposals),
         "difference: mean error of the models kept minus that of the rest, in points. The same errors chose",
         "the ranges, so their differences are optimistic; p repeats the choice on permuted errors.",
-        f"to look at one ({words(first)}):",
+        f"to look at one ({restriction_words(first)}):",
         f"  {_what_if_command(config, study, first)}",
     ]
     return RefineResult("\n".join(text), paths)
@@ -145,12 +144,12 @@ def _rule(restriction: Restriction) -> str:
 
 def _answer(config: RefineConfig, step: Step) -> RefineResult:
     from designspace.analysis.edf import error_window
-    from designspace.analysis.refinement import meets, sentence, what_if
-    from designspace.analysis.refinement_tables import group_table
+    from designspace.analysis.refinement import meets, what_if
     from designspace.analysis.results import finished_errors
     from designspace.report.files import file_name, save_figure, save_table
     from designspace.report.refinement_figure import refinement_figure
-    from designspace.report.refinement_text import groups_text
+    from designspace.report.tables.refinement import group_table
+    from designspace.report.text.refinement import groups_text, what_if_sentence
 
     keep = meets(step.runs, step.restrictions)
     if config.name is None and not keep.any():
@@ -160,7 +159,7 @@ def _answer(config: RefineConfig, step: Step) -> RefineResult:
         )
     found = what_if(step.runs, step.restrictions, seed=config.seed)
     trained = read_trained(step, config.seed) if config.name is not None else None
-    said = sentence(found)
+    said = what_if_sentence(found)
     text, written = [said, *_notes(step, found.difference.effective_n)], []
     if remaining := step.remaining():
         text.append(remaining)

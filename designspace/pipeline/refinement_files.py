@@ -62,9 +62,9 @@ class Step:
     @property
     def condition(self) -> str:
         """The restrictions in words."""
-        from designspace.analysis.refinement import words
+        from designspace.report.text.refinement import restriction_words
 
-        return " and ".join(words(restriction) for restriction in self.restrictions)
+        return " and ".join(restriction_words(restriction) for restriction in self.restrictions)
 
     def remaining(self) -> str:
         """How many configurations the restriction leaves; empty where it is not one of those counted."""
@@ -220,13 +220,13 @@ def write_record(
 
 
 def _first_record(config: RefineConfig, step: Step, found: WhatIf, trained: Trained | None) -> dict[str, Any]:
-    from designspace.analysis.refinement import sentence
-    from designspace.analysis.refinement_tables import difference_values
+    from designspace.report.tables.refinement import difference_values
+    from designspace.report.text.refinement import what_if_sentence
 
     statement = f"Networks of {step.base.name} with {step.condition} have lower errors than the others."
     evidence = {
         "study": step.study.name,
-        "sentence": sentence(found),
+        "sentence": what_if_sentence(found),
         "n": found.everything.summary.counts.n,
         "n_kept": found.kept.summary.counts.n,
         "mean": found.everything.summary.mean,
@@ -249,7 +249,8 @@ def _first_record(config: RefineConfig, step: Step, found: WhatIf, trained: Trai
 
 def _verdict(step: Step, trained: Trained | None) -> dict[str, Any]:
     """Of a whole population only: looking at a growing one again and again finds what it looks for."""
-    from designspace.analysis.refinement_tables import difference_values
+    from designspace.report.tables.refinement import difference_values
+    from designspace.report.text.compare import comparison_sentence
 
     name = step.refined.name
     if trained is None:
@@ -262,7 +263,7 @@ def _verdict(step: Step, trained: Trained | None) -> dict[str, Any]:
         return {"status": "open", "sentence": left}
     return {
         "status": VERDICTS.get(trained.from_base.verdict, "undecided"),
-        "sentence": trained.from_base.sentence,
+        "sentence": comparison_sentence(trained.from_base),
         "n": counts.n,
         "n_done": counts.done,
         "mean": trained.group.summary.mean,

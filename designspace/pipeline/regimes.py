@@ -29,10 +29,11 @@ def compare_regimes(config: AnalyzeConfig) -> RegimesResult:
     Raises:
         UserError: a study is unknown, or nothing of it is trained.
     """
-    from designspace.analysis.regimes import regime_table, regimes, trend_table
+    from designspace.analysis.regimes import regimes
     from designspace.report.files import save_figure, save_table
     from designspace.report.regimes_figure import regimes_figure
-    from designspace.report.regimes_text import regimes_text
+    from designspace.report.tables.regimes import regime_table, trend_table
+    from designspace.report.text.regimes import regimes_text
 
     studies = [(name, _read_study(config.output_root, name)) for name in config.regimes]
     found = regimes(studies, seed=config.seed)

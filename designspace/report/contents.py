@@ -9,33 +9,39 @@ from functools import partial
 import pandas as pd
 from matplotlib.figure import Figure
 
-from designspace.analysis.compare import comparison_table, neighbours
-from designspace.analysis.costs import cost_table, lead_table
-from designspace.analysis.importance import importance_table
-from designspace.analysis.noise import corrected_table, noise_table
-from designspace.analysis.normalized import lead, normalized_edf_table, normalized_table
-from designspace.analysis.random_search import random_search_table
-from designspace.analysis.ranking import ranking_table
-from designspace.analysis.sample_size import sample_size_table, separation_table
-from designspace.analysis.statistics import in_words
+from designspace.analysis.compare import neighbours
+from designspace.analysis.normalized import lead
 from designspace.analysis.study import StudyAnalysis
-from designspace.analysis.tables import edf_table, fit_table, parameter_table, summary_table
-from designspace.analysis.width_fit import mean_fit_table
 from designspace.report.compare_figure import comparison_figure, difference_figure
 from designspace.report.cost_figure import cost_figure
 from designspace.report.edf_figure import edf_figure
 from designspace.report.files import file_name
 from designspace.report.importance_figure import importance_figure, pairs_figure
+from designspace.report.labels import COST_NAMES
 from designspace.report.noise_figure import noise_figure
 from designspace.report.normalized_figure import normalized_edf_figure
 from designspace.report.parameter_figures import fit_figure, mean_fit_figure, parameter_figure
 from designspace.report.random_search_figure import random_search_figure
 from designspace.report.ranking_figure import ranking_figure
 from designspace.report.sample_size_figure import sample_size_figure
+from designspace.report.tables.compare import comparison_table
+from designspace.report.tables.costs import cost_table, lead_table
+from designspace.report.tables.importance import importance_table
+from designspace.report.tables.noise import corrected_table, noise_table
+from designspace.report.tables.normalized import normalized_edf_table, normalized_table
+from designspace.report.tables.random_search import random_search_table
+from designspace.report.tables.ranking import ranking_table
+from designspace.report.tables.sample_size import sample_size_table, separation_table
+from designspace.report.tables.study import edf_table, fit_table, parameter_table, summary_table
+from designspace.report.tables.width_fit import mean_fit_table
+from designspace.report.text.compare import comparison_sentence
+from designspace.report.text.costs import cost_notes, cost_statements
+from designspace.report.text.noise import noise_notes, noise_statements
+from designspace.report.text.numbers import estimate_words
+from designspace.report.text.ranking import ranking_notes, ranking_statements
 from designspace.report.width_figure import good_and_bad_figure, width_figure
 
 Draw = Callable[[], Figure]
-WORDS = {"flops": "flops", "params": "parameters", "acts": "activations"}
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ class Topic:
 def summary(study: StudyAnalysis) -> list[str]:
     """What was found, a paragraph each: every step from one space to the next."""
     steps = neighbours(study.comparisons, [space.name for space in study.spaces])
-    return [step.sentence for step in steps] + leads(study)[:1]
+    return [comparison_sentence(step) for step in steps] + leads(study)[:1]
 
 
 def leads(study: StudyAnalysis) -> list[str]:
@@ -63,7 +69,8 @@ def leads(study: StudyAnalysis) -> list[str]:
     return [
         f"Mean error of {other.name} minus that of {ordered[0].name}, in points: "
         + ", ".join(
-            f"{in_words(lead(comparison, ordered[0].name, other.name))} at equal {WORDS[comparison.by]}"
+            estimate_words(lead(comparison, ordered[0].name, other.name))
+            + f" at equal {COST_NAMES[comparison.by]}"
             for comparison in comparable
         )
         + "."
@@ -74,7 +81,7 @@ def leads(study: StudyAnalysis) -> list[str]:
 
 def cautions(study: StudyAnalysis) -> list[str]:
     """What a reader must know before quoting an error."""
-    return list(study.noise.statements) or [
+    return list(noise_statements(study.noise)) or [
         "No model was trained with more than one seed. Part of every error is the luck of its training, and "
         "the best model of a population looks better than it is: compare spaces, not single networks."
     ]
@@ -168,8 +175,8 @@ def topics(study: StudyAnalysis) -> Iterator[Topic]:
             "Flops, parameters and activations against each other and against the time that training and "
             "validation took. Models were timed as they were trained, beside others: ranks are safer than "
             "seconds.",
-            *study.costs.statements,
-            *study.costs.notes,
+            *cost_statements(study.costs),
+            *cost_notes(study.costs),
         ),
         {"costs": lambda: cost_figure(study.costs)},
         {"costs.csv": cost_table(study.costs), "costs_lead.csv": lead_table(study.costs)},
@@ -181,8 +188,8 @@ def topics(study: StudyAnalysis) -> Iterator[Topic]:
         _paragraphs(
             "Rank correlation of the error after each epoch with the error after the last, and with that of "
             "a longer training where there is one (`extended_epochs`).",
-            *study.ranking.statements,
-            *study.ranking.notes,
+            *ranking_statements(study.ranking),
+            *ranking_notes(study.ranking),
         ),
         {"ranking": lambda: ranking_figure(study.ranking)},
         {"ranking.csv": ranking_table(study.ranking)},
@@ -195,8 +202,8 @@ def topics(study: StudyAnalysis) -> Iterator[Topic]:
             "widens every error distribution, and makes the best model of one run look better than it is. "
             "The interval for what is to be expected of a best model held the truth in 92.7 % of "
             "simulations, not quite in the 95 % that it is meant for.",
-            *study.noise.statements,
-            *study.noise.notes,
+            *noise_statements(study.noise),
+            *noise_notes(study.noise),
         ),
         {"noise": lambda: noise_figure(study.noise, names)},
         {"noise.csv": noise_table(study.noise), "corrected.csv": corrected_table(study.noise)},

@@ -10,8 +10,9 @@ from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, StrMethodF
 
 from designspace.analysis.costs import NARROW, TIMES, Correlation, CostAnalysis
 from designspace.analysis.parameters import COSTS
-from designspace.analysis.statistics import in_words
 from designspace.report.style import color, figure_style
+from designspace.report.text.costs import cost_notes
+from designspace.report.text.numbers import estimate_words
 
 GREY = "#555555"
 MANY = 1_000  # models, from which on the points of an SVG are an image: each is drawn in nine panels
@@ -50,7 +51,7 @@ def _caption(costs: CostAnalysis, timed: bool) -> str:
     )
     if timed and costs.device is not None:
         caption += f"\ntimes of finished models on {costs.device}, disturbed by whatever else ran there"
-    return "\n".join([caption, *costs.notes])
+    return "\n".join([caption, *cost_notes(costs)])
 
 
 def _draw_pair(axes: Axes, costs: CostAnalysis, x: str, y: str) -> None:
@@ -66,7 +67,9 @@ def _draw_pair(axes: Axes, costs: CostAnalysis, x: str, y: str) -> None:
     for which in (x, y):
         _use_log(axes, "x" if which == x else "y", costs.models[which].dropna().tolist())
     found = costs.within.of(x, y)
-    axes.set_title("" if found is None else f"ρ = {in_words(found.spearman)}, {found.n} models", fontsize=8)
+    axes.set_title(
+        "" if found is None else f"ρ = {estimate_words(found.spearman)}, {found.n} models", fontsize=8
+    )
 
 
 def _use_log(axes: Axes, which: str, values: Sequence[float]) -> None:

@@ -27,6 +27,7 @@ from designspace.report.page_data import page_data
 from designspace.report.page_files import Picture, embed_picture, embed_table
 from designspace.report.provenance import About
 from designspace.report.style import color, without_error
+from designspace.report.text.numbers import number
 
 CHARTS = {
     "edf": "Error distributions",
@@ -158,17 +159,17 @@ def _summary_row(space: SpaceAnalysis, index: int) -> dict[str, str]:
         "name": space.name,
         "color": color(index),
         "n": str(summary.counts.n),
-        "min": _percent(summary.min),
-        "mean": _percent(summary.mean),
-        "mean_interval": f"{_percent(mean.low)} to {_percent(mean.high)}",
-        "median": _percent(summary.median),
-        "median_interval": f"{_percent(median.low)} to {_percent(median.high)}",
+        "min": _number(summary.min),
+        "mean": _number(summary.mean),
+        "mean_interval": f"{_number(mean.low)} to {_number(mean.high)}",
+        "median": _number(summary.median),
+        "median_interval": f"{_number(median.low)} to {_number(median.high)}",
         "left_out": without_error(summary.counts).strip("()") or "none",
     }
 
 
-def _percent(value: float) -> str:
-    return "–" if value != value else f"{value:.2f}"
+def _number(value: float) -> str:
+    return number(value, unknown="–")
 
 
 def _pictures(sections: Sequence[Section], folder: Path) -> dict[str, Picture]:

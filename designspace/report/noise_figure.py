@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 
 from designspace.analysis.edf import error_window
 from designspace.analysis.noise import NoiseAnalysis, SpaceNoise
-from designspace.analysis.statistics import in_words
 from designspace.report.style import ERROR_LABEL, color, figure_style, without_error
+from designspace.report.text.noise import noise_notes
+from designspace.report.text.numbers import estimate_words
 
 GREY = "#555555"
 
@@ -39,10 +40,10 @@ def noise_figure(noise: NoiseAnalysis, order: Sequence[str] = ()) -> Figure:
 
 def _caption(noise: NoiseAnalysis) -> str:
     if not noise.spaces:
-        return "\n".join(noise.notes)
+        return "\n".join(noise_notes(noise))
     caption = "left: circles are trainings with other seeds, diamonds the study's own, bars the means"
     caption += "; right: estimates from a smooth density, approximations"
-    return "\n".join([caption, *noise.notes])
+    return "\n".join([caption, *noise_notes(noise)])
 
 
 def _draw_repeats(axes: Axes, space: SpaceNoise, paint: str) -> None:
@@ -59,8 +60,8 @@ def _draw_repeats(axes: Axes, space: SpaceNoise, paint: str) -> None:
     left_out = f" ({space.left_out} more without an error)" if space.left_out else ""
     axes.set_title(
         f"{space.name}: {components.runs} trainings of {components.models} models{left_out}\n"
-        f"seed alone: standard deviation {in_words(components.seed_std)} points\n"
-        f"noise: {in_words(components.noise_share, 100, 0)} % of the variance among these",
+        f"seed alone: standard deviation {estimate_words(components.seed_std)} points\n"
+        f"noise: {estimate_words(components.noise_share, 100, 0)} % of the variance among these",
         fontsize=8,
     )
 
@@ -81,8 +82,8 @@ def _draw_edfs(axes: Axes, space: SpaceNoise, paint: str) -> None:
         axes.plot([best.expected.value], [0.93], "o", color=GREY, ms=5, label="best model: expected, 95 %")
         axes.plot([best.observed], [0.93], "D", color=paint, ms=5, label="best model: observed")
         title += (
-            f"\nbest model: observed {best.observed:.2f} %, expected {in_words(best.expected)} %\n"
-            f"noise: {in_words(space.population_noise, 100, 0)} % of the variance of all errors"
+            f"\nbest model: observed {best.observed:.2f} %, expected {estimate_words(best.expected)} %\n"
+            f"noise: {estimate_words(space.population_noise, 100, 0)} % of the variance of all errors"
         )
         window = replace(window, low=min(window.low, interval.low - 0.02 * (window.high - window.low)))
     axes.set(xlim=(window.low, window.high), ylim=(0, 1.02))

@@ -10,9 +10,8 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from designspace.analysis.edf import ErrorWindow
 from designspace.analysis.normalized import NormalizedComparison
+from designspace.report.labels import COST_NAMES
 from designspace.report.style import ERROR_LABEL, color, dashes, figure_style, without_error
-
-NAMES = {"flops": "flops", "params": "parameters", "acts": "activations"}
 
 
 def normalized_edf_figure(comparisons: Sequence[NormalizedComparison], window: ErrorWindow) -> Figure:
@@ -117,7 +116,7 @@ def _bins_text(comparison: NormalizedComparison) -> str:
 
 
 def _name(comparison: NormalizedComparison) -> str:
-    return NAMES.get(comparison.by, comparison.by)
+    return COST_NAMES.get(comparison.by, comparison.by)
 
 
 def _number(value: float) -> str:

@@ -15,8 +15,10 @@ from designspace.analysis.ranking import (
     ExtendedRanking,
     RankingAnalysis,
 )
-from designspace.analysis.statistics import Estimate, in_words
+from designspace.analysis.statistics import Estimate
 from designspace.report.style import ERROR_LABEL, color, dashes, figure_style
+from designspace.report.text.numbers import estimate_words
+from designspace.report.text.ranking import ranking_notes
 
 GREY = "#555555"
 COLUMNS = 3
@@ -57,7 +59,7 @@ def _caption(ranking: RankingAnalysis) -> str:
         )
     if left_out:
         lines.append(f"{left_out} models without a whole learning curve (not finished) are left out")
-    return "\n".join([*lines, *ranking.notes])
+    return "\n".join([*lines, *ranking_notes(ranking)])
 
 
 def _draw_measure(
@@ -118,10 +120,8 @@ def _draw_extended(axes: Axes, part: ExtendedRanking, paint: str) -> None:
     axes.set(xlabel=f"{ERROR_LABEL} after {part.brief_epochs or 'few'} epochs")
     axes.set_ylabel(f"{ERROR_LABEL} after {epochs}")
     shown = f"{n} models" + (f", {part.left_out} without both errors" if part.left_out else "")
-    axes.set_title(
-        f"{part.name}: {shown}\ntau {in_words(part.agreement.tau)}, regret {part.regret.value:.2f} points",
-        fontsize=8,
-    )
+    tau = estimate_words(part.agreement.tau)
+    axes.set_title(f"{part.name}: {shown}\ntau {tau}, regret {part.regret.value:.2f} points", fontsize=8)
     if n:
         chosen = int(part.brief.argmin())
         axes.plot(part.brief[chosen], part.extended[chosen], "o", ms=9, mfc="none", color="black")

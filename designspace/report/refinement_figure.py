@@ -9,10 +9,12 @@ from matplotlib.figure import Figure
 
 from designspace.analysis.edf import ErrorWindow
 from designspace.analysis.proposals import Proposal
-from designspace.analysis.refinement import Group, words
-from designspace.analysis.statistics import BETTER, TOO_FEW, UNDECIDED, p_words
+from designspace.analysis.refinement import Group
+from designspace.analysis.statistics import BETTER, TOO_FEW, UNDECIDED
 from designspace.report.edf_figure import legend_text
 from designspace.report.style import COLORS, ERROR_LABEL, figure_style
+from designspace.report.text.numbers import p_words
+from designspace.report.text.refinement import restriction_words
 
 # Colour, dashes and line width of all, kept, rest, and the trained refined space.
 STYLES = (("#666666", "-", 1.4), (COLORS[0], "-", 2.0), (COLORS[1], "--", 1.6), (COLORS[2], "-.", 2.0))
@@ -64,7 +66,7 @@ def proposals_figure(proposals: Sequence[Proposal], *, title: str) -> Figure:
             axes.annotate(
                 _evidence(found), (1.02, row), xycoords=("axes fraction", "data"), va="center", fontsize=8
             )
-        labels = [words(found.restriction) for found in proposals]
+        labels = [restriction_words(found.restriction) for found in proposals]
         axes.set_yticks(range(len(proposals)), labels)
         axes.set_ylim(len(proposals) - 0.4, -0.6)
         axes.set_xlabel("mean error of the models kept minus that of the rest [points]")

@@ -11,6 +11,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from designspace.analysis.sample_size import ALPHA, POWER, Separation, SubsampleCurve
 from designspace.report.style import color, dashes, figure_style, use_log2, without_error
+from designspace.report.text.sample_size import separation_words
 
 CELL = 0.62  # inches for a row of the table of pairs
 RANGE = (10.0, 10_000.0)  # models per space between the darkest and the lightest cell
@@ -118,4 +119,4 @@ def _ease(pair: Separation) -> float:
 
 def _cell(pair: Separation) -> str:
     chance = "" if np.isnan(pair.p_beats) else f"\np = {pair.p_beats:.2f}"
-    return pair.text.replace("not separable below", "not separable\nbelow") + chance
+    return separation_words(pair).replace("not separable below", "not separable\nbelow") + chance

@@ -9,7 +9,8 @@ from synthetic import make_runs
 
 from designspace.analysis.results import DESCRIPTION, StudyRuns, check_runs
 from designspace.analysis.study import StudyAnalysis, analyze
-from designspace.analysis.tables import (
+from designspace.report.contents import topics
+from designspace.report.tables.study import (
     EDF,
     FITS,
     PARAMETERS,
@@ -19,7 +20,6 @@ from designspace.analysis.tables import (
     parameter_table,
     summary_table,
 )
-from designspace.report.contents import topics
 
 MIXED = ["done"] * 9 + ["diverged", "failed", "missing"]
 
@@ -133,7 +133,7 @@ def test_wrong_tables_are_refused_with_every_reason() -> None:
 
 def test_no_torch_and_no_plotting_library_is_imported() -> None:
     code = (
-        "import sys, designspace.analysis, designspace.analysis.tables;"
+        "import sys, designspace.analysis, designspace.report.tables.study;"
         "print([m for m in ('torch', 'matplotlib', 'seaborn') if m in sys.modules])"
     )
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

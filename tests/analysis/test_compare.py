@@ -9,15 +9,15 @@ from scipy import stats
 from synthetic import make_runs
 
 from designspace.analysis.compare import (
-    COLUMNS,
     QUANTILES,
     compare,
     compare_all,
-    comparison_table,
     neighbours,
 )
 from designspace.analysis.statistics import BETTER, TOO_FEW, UNDECIDED, WORSE
 from designspace.networks.architecture import FloatArray
+from designspace.report.tables.compare import COLUMNS, comparison_table
+from designspace.report.text.compare import comparison_sentence
 
 
 def runs_of(name: str, errors: FloatArray | list[float], *, lost: int = 0, missing: int = 0) -> pd.DataFrame:
@@ -63,7 +63,7 @@ def test_models_without_an_error_lose_against_all_and_missing_ones_count_nowhere
     assert found.mean.value == -8
     assert found.edf.difference.max() == 0.5
     assert found.edf.difference[-1] == -0.5
-    assert "8 and 0 models without an error count in the ranks alone" in found.sentence
+    assert "8 and 0 models without an error count in the ranks alone" in comparison_sentence(found)
     both = compare("a", "b", runs_of("a", a, lost=8), runs_of("b", b, lost=8))
     assert both.beats == pytest.approx(1 - (0.5 * 0.5 + 0.5 * 0.25))  # of two without one, ties count half
 
@@ -72,13 +72,15 @@ def test_a_clear_difference_is_called_one_and_from_both_sides_alike() -> None:
     better, worse = runs_of("b", errors_of(100)), runs_of("a", errors_of(100, 1.0, seed=1))
     found = compare("a", "b", worse, better)
     assert found.verdict == WORSE
-    assert found.sentence.startswith("b is better than a at equal flops: its mean error is ")
-    assert found.sentence == found.swapped().sentence
+    assert comparison_sentence(found).startswith("b is better than a at equal flops: its mean error is ")
+    assert comparison_sentence(found) == comparison_sentence(found.swapped())
     other = found.swapped()
     assert (other.first, other.verdict, other.mean.value) == ("b", BETTER, -found.mean.value)
     assert other.mean.interval.low == -found.mean.interval.high
     assert other.beats == 1 - found.beats
-    assert f"({other.beats_interval.low:.2f} to {other.beats_interval.high:.2f})" in found.sentence
+    assert f"({other.beats_interval.low:.2f} to {other.beats_interval.high:.2f})" in comparison_sentence(
+        found
+    )
 
 
 def test_equal_spaces_are_rarely_called_different() -> None:
@@ -92,17 +94,17 @@ def test_equal_spaces_are_rarely_called_different() -> None:
 
 def test_sentences_are_no_stronger_than_the_numbers() -> None:
     same = compare("a", "b", runs_of("a", errors_of(50)), runs_of("b", errors_of(50, seed=1)))
-    assert same.sentence.startswith("No difference of a and b is shown")
+    assert comparison_sentence(same).startswith("No difference of a and b is shown")
     outlier = [*errors_of(30), 90.0]  # moves the mean, not the ranks
     found = compare("a", "b", runs_of("a", errors_of(31)), runs_of("b", outlier))
     assert found.verdict == UNDECIDED
-    assert "better" not in found.sentence
+    assert "better" not in comparison_sentence(found)
     shifts = {"a": 0.0, "b": 0.45, "c": 0.0}
     pairs = compare_all({n: runs_of(n, errors_of(40, s, i)) for i, (n, s) in enumerate(shifts.items())})
     weak = pairs[0]
     assert weak.mann_whitney_p < 0.05 < weak.mann_whitney_p_holm
-    assert weak.sentence.startswith("It is not settled whether a and b differ")
-    assert "Holm's correction for 3 pairs" in weak.sentence
+    assert comparison_sentence(weak).startswith("It is not settled whether a and b differ")
+    assert "Holm's correction for 3 pairs" in comparison_sentence(weak)
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 4])
@@ -110,7 +112,7 @@ def test_few_models_are_not_compared(n: int) -> None:
     few, many = runs_of("a", errors_of(n), missing=3), runs_of("b", errors_of(50, 5.0))
     for found in (compare("a", "b", few, many), compare("b", "a", many, few)):
         assert found.verdict == TOO_FEW
-        assert "cannot be compared" in found.sentence
+        assert "cannot be compared" in comparison_sentence(found)
     assert math.isnan(compare("a", "b", few, many).mean.interval.low) == (n < 2)
 
 
@@ -132,7 +134,8 @@ def test_a_pair_depends_on_its_own_spaces_and_the_seed_alone() -> None:
     assert (alone.first, alone.second) == (among.first, among.second) == ("a", "c")
     assert alone.mean == among.mean
     other = compare_all(pair, seed=1)[0]
-    assert (other.mean, other.verdict, other.sentence) == (alone.mean, alone.verdict, alone.sentence)
+    assert (other.mean, other.verdict) == (alone.mean, alone.verdict)
+    assert comparison_sentence(other) == comparison_sentence(alone)
     assert alone.quantiles == among.quantiles != other.quantiles
     every = compare_all(spaces)
     down, up = neighbours(every, ["c", "b", "a"]), neighbours(every, ["a", "b", "c"])
@@ -155,5 +158,6 @@ def test_the_band_of_the_difference_holds_the_truth() -> None:
 
 def test_only_models_of_about_the_same_flops_are_compared_at_equal_flops() -> None:
     low, high = runs_of("a", errors_of(50)), runs_of("b", errors_of(50, 2.0, seed=1))
-    assert "at equal flops" in compare("a", "b", low, high).sentence
-    assert "at equal flops" not in compare("a", "b", low, high.assign(flops=2 * high["flops"])).sentence
+    far = high.assign(flops=2 * high["flops"])
+    assert "at equal flops" in comparison_sentence(compare("a", "b", low, high))
+    assert "at equal flops" not in comparison_sentence(compare("a", "b", low, far))

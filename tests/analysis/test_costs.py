@@ -6,7 +6,9 @@ import pytest
 from scipy import stats
 from synthetic import make_runs
 
-from designspace.analysis.costs import ALL, COST, LEADS, WITHIN, compare_costs, cost_table, lead_table
+from designspace.analysis.costs import ALL, WITHIN, compare_costs
+from designspace.report.tables.costs import COST, LEADS, cost_table, lead_table
+from designspace.report.text.costs import cost_notes, cost_statements
 
 TRAIN, INFERENCE = "train_seconds_per_image", "inference_seconds"
 
@@ -57,13 +59,13 @@ def test_within_spaces_a_busier_machine_does_not_hide_what_explains_time() -> No
 
 
 def test_words_are_as_strong_as_the_numbers() -> None:
-    train, inference, window = compare_costs(both(), rng=rng()).statements
+    train, inference, window = cost_statements(compare_costs(both(), rng=rng()))
     assert train.startswith("Activations explain the training time best (Spearman's rank correlation within")
     assert inference.startswith("Which of ")
     assert "explains the inference time best is not settled" in inference
     assert window.startswith("All models have between 0.9 and ")
     wide = both().assign(flops=lambda runs: runs["params"] * 3)
-    assert len(compare_costs(wide, rng=rng()).statements) == 2
+    assert len(cost_statements(compare_costs(wide, rng=rng()))) == 2
 
 
 def test_a_winner_is_rarely_declared_where_there_is_none() -> None:
@@ -72,7 +74,7 @@ def test_a_winner_is_rarely_declared_where_there_is_none() -> None:
     runs = timed("a", 60).drop(columns="val_seconds")
     for _ in range(40):
         blind = runs.assign(images_per_second=np.exp(generator.normal(0, 1, len(runs))))
-        statement = compare_costs(blind, rng=generator, resamples=200).statements[0]
+        statement = cost_statements(compare_costs(blind, rng=generator, resamples=200))[0]
         declared += "explain the training time best (" in statement
     assert declared <= 5
 
@@ -107,7 +109,7 @@ def test_intervals_are_those_of_literal_resampling() -> None:
         return (x * y).sum(axis=1) / np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
 
     costs = compare_costs(runs, rng=rng(), resamples=draws)
-    assert "nan" not in " ".join(costs.statements)
+    assert "nan" not in " ".join(cost_statements(costs))
     found = costs.within.of("acts", TRAIN)
     assert found is not None
     pearson = found.pearson.interval
@@ -132,7 +134,7 @@ def test_times_of_one_device_and_of_finished_models_only() -> None:
     runs.loc[6, "images_per_second"] = 0.0
     costs = compare_costs(runs, rng=rng(), resamples=20)
     assert costs.device == "cpu"
-    assert costs.notes == ("times of 5 models measured on another device than cpu",)
+    assert cost_notes(costs) == ("times of 5 models measured on another device than cpu",)
     assert costs.models[TRAIN].notna().sum() == 23
     assert costs.models[INFERENCE].notna().sum() == 24
     assert costs.models[INFERENCE][20] == runs["val_seconds"][20] / 4
@@ -144,14 +146,14 @@ def test_times_of_one_device_and_of_finished_models_only() -> None:
 
 def test_tables_without_times() -> None:
     costs = compare_costs(make_runs("a", ["done"] * 20), rng=rng(), resamples=20)
-    assert costs.notes == ("no training time in the runs", "no inference time in the runs")
+    assert cost_notes(costs) == ("no training time in the runs", "no inference time in the runs")
     assert [(c.x, c.y) for c in costs.within.correlations] == [
         ("flops", "params"),
         ("flops", "acts"),
         ("params", "acts"),
     ]
     assert costs.leads == ()
-    assert len(costs.statements) == 1
+    assert len(cost_statements(costs)) == 1
     some = pd.concat([timed("a", 20), make_runs("b", ["done"] * 20, seed=1)], ignore_index=True)
     half = compare_costs(some, rng=rng(), resamples=20)
     found = half.together.of("acts", TRAIN)
@@ -180,7 +182,7 @@ def test_degenerate_populations(n: int, equal: bool) -> None:
         costs = compare_costs(runs, rng=rng(), resamples=20)
         cost_table(costs)
         lead_table(costs)
-    assert "nan" not in " ".join(costs.statements)
+    assert "nan" not in " ".join(cost_statements(costs))
     found = costs.within.of("acts", TRAIN)
     if found is not None:
         assert np.isnan(found.spearman.value) == (equal or n < 2)

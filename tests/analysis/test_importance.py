@@ -5,13 +5,12 @@ from scipy import stats
 from synthetic import make_runs
 
 from designspace.analysis.importance import (
-    COLUMNS,
     Importance,
     SpaceImportance,
-    importance_table,
     parameter_importance,
     quantile_groups,
 )
+from designspace.report.tables.importance import COLUMNS, importance_table
 
 
 def rate(

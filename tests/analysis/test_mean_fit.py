@@ -4,7 +4,8 @@ import pytest
 from scipy import stats
 from synthetic import make_runs
 
-from designspace.analysis.width_fit import extremes, fit_widths, mean_fit, mean_fit_table
+from designspace.analysis.width_fit import extremes, fit_widths, mean_fit
+from designspace.report.tables.width_fit import mean_fit_table
 
 
 def test_interval_of_the_mean_is_scipys() -> None:

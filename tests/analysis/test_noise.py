@@ -7,13 +7,11 @@ from scipy import stats
 from synthetic import make_runs
 
 from designspace.analysis.noise import (
-    CORRECTED,
-    NOISE,
     SpaceNoise,
-    corrected_table,
-    noise_table,
     seed_noise,
 )
+from designspace.report.tables.noise import CORRECTED, NOISE, corrected_table, noise_table
+from designspace.report.text.noise import noise_notes, noise_statements
 
 
 @pytest.fixture
@@ -115,7 +113,7 @@ def test_diverged_repeats_strangers_and_other_trainings_are_left_out() -> None:
     stranger = repeats.tail(1).assign(model_id="stranger")
     noise = seed_noise(runs, pd.concat([repeats, stranger]), rng=rng(), resamples=20)
     (space,) = noise.spaces
-    assert noise.notes == (
+    assert noise_notes(noise) == (
         "1 repeats left out: not a model of the runs",
         "1 repeats left out: another number of epochs",
     )
@@ -152,7 +150,7 @@ def test_other_trainings_of_the_best_model_are_told(errors: list[list[float]], w
     assert space.best.repeated == ()
     again = repeated(runs.iloc[[7]], np.array(errors))
     noise = seed_noise(runs, pd.concat([repeats, again]), rng=rng(), resamples=20)
-    assert noise.statements[-1].endswith(words)
+    assert noise_statements(noise)[-1].endswith(words)
 
 
 def test_reliability_is_the_share_of_variance_that_is_not_noise() -> None:
@@ -167,8 +165,8 @@ def test_reliability_is_the_share_of_variance_that_is_not_noise() -> None:
 def test_words_and_tables() -> None:
     runs, repeats = study(40, 10, 3, between=1.0, within=0.7, generator=rng())
     noise = seed_noise(runs, repeats, rng=rng(), resamples=50)
-    assert "the seed alone moves a model's error by " in noise.statements[0]
-    assert f"observed at {runs['error'].min():.2f} %" in noise.statements[2]
+    assert "the seed alone moves a model's error by " in noise_statements(noise)[0]
+    assert f"observed at {runs['error'].min():.2f} %" in noise_statements(noise)[2]
     table = noise_table(noise)
     assert tuple(table) == NOISE
     assert table["space"].tolist() == ["a", "all"]
@@ -182,7 +180,7 @@ def test_no_repeats() -> None:
     runs = make_runs("a", ["done"] * 9)
     for repeats in (None, pd.DataFrame(), repeated(runs, np.ones((1, 2))).head(0)):
         noise = seed_noise(runs, repeats, rng=rng())
-        assert noise.notes == ("no model was trained more than once",)
+        assert noise_notes(noise) == ("no model was trained more than once",)
         assert noise_table(noise).empty
         assert corrected_table(noise).empty
         assert np.isnan(noise.pooled.seed_std.value)

@@ -6,17 +6,19 @@ from synthetic import make_runs
 
 from designspace.analysis.edf import error_distribution
 from designspace.analysis.normalized import (
-    EDF_COLUMNS,
-    SUMMARY_COLUMNS,
     NormalizedComparison,
     bin_numbers,
     effective_n,
     normalize,
-    normalized_edf_table,
-    normalized_table,
     weights,
 )
 from designspace.analysis.results import Counts
+from designspace.report.tables.normalized import (
+    EDF_COLUMNS,
+    SUMMARY_COLUMNS,
+    normalized_edf_table,
+    normalized_table,
+)
 
 
 def population(params: np.ndarray, errors: np.ndarray | None = None, status: str = "done") -> pd.DataFrame:

@@ -16,8 +16,8 @@ from designspace.analysis.proposals import (
     _Range,
     propose,
 )
-from designspace.analysis.refinement_tables import PROPOSALS, proposal_table
 from designspace.analysis.statistics import BETTER, FEWEST, TOO_FEW, UNDECIDED, Interval
+from designspace.report.tables.refinement import PROPOSALS, proposal_table
 from designspace.spaces.load import load_space
 from designspace.spaces.restrictions import Restriction
 

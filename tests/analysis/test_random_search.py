@@ -7,13 +7,12 @@ from scipy import stats
 from synthetic import make_runs
 
 from designspace.analysis.random_search import (
-    COLUMNS,
     expected_best,
     powers_of_two,
     random_search_curve,
-    random_search_table,
 )
 from designspace.analysis.results import outcomes
+from designspace.report.tables.random_search import COLUMNS, random_search_table
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 9])

@@ -6,8 +6,10 @@ import pytest
 from scipy import stats
 from synthetic import make_runs
 
-from designspace.analysis.ranking import RANKING, rank_models, ranked, ranking_table
+from designspace.analysis.ranking import rank_models, ranked
 from designspace.analysis.statistics import resampled_counts
+from designspace.report.tables.ranking import RANKING, ranking_table
+from designspace.report.text.ranking import ranking_notes, ranking_statements
 
 
 def rng() -> np.random.Generator:
@@ -118,8 +120,8 @@ def test_extended_training_and_what_trust_in_the_brief_error_costs() -> None:
     assert part.regret_random == pytest.approx(joined["error_y"].mean() - joined["error_y"].min())
     tau = stats.kendalltau(joined["error_x"], joined["error_y"]).statistic
     assert part.agreement.tau.value == pytest.approx(tau)
-    assert "not among the runs" in found.notes[0]
-    assert "no more epochs" in found.notes[1]
+    assert "not among the runs" in ranking_notes(found)[0]
+    assert "no more epochs" in ranking_notes(found)[1]
     table = ranking_table(found)
     assert tuple(table) == RANKING
     assert table["comparison"].tolist().count("extended") == 2
@@ -128,10 +130,10 @@ def test_extended_training_and_what_trust_in_the_brief_error_costs() -> None:
 def test_one_epoch_or_no_curves_is_said() -> None:
     runs = make_runs("a", ["done"] * 9)
     one = rank_models(runs.assign(val_errors=[[e] for e in runs["error"]]), rng=rng())
-    assert one.notes == ("one epoch only: there is no earlier error to compare with the last",)
+    assert ranking_notes(one) == ("one epoch only: there is no earlier error to compare with the last",)
     none = rank_models(runs, rng=rng())
-    assert none.notes == ("the runs hold no learning curves (val_errors)",)
-    assert one.pooled == none.pooled == one.statements == none.statements == ()
+    assert ranking_notes(none) == ("the runs hold no learning curves (val_errors)",)
+    assert one.pooled == none.pooled == ranking_statements(one) == ranking_statements(none) == ()
 
 
 def test_unequal_curves_are_left_out_and_other_lengths_not_pooled() -> None:
@@ -141,7 +143,7 @@ def test_unequal_curves_are_left_out_and_other_lengths_not_pooled() -> None:
     found = rank_models(pd.concat([runs, other], ignore_index=True), rng=rng(), resamples=20)
     assert [space.n for space in found.spaces] == [11, 12, 9]
     assert found.pooled[0].agreement.n == 23
-    assert found.notes == (
+    assert ranking_notes(found) == (
         "a: 1 finished models lack a curve of 3 epochs",
         "1 spaces with another number of epochs are not pooled",
     )

@@ -10,9 +10,11 @@ from scipy import stats
 from synthetic import make_runs
 
 from designspace.analysis.compare import Comparison, compare
-from designspace.analysis.refinement import meets, sentence, what_if, words
-from designspace.analysis.refinement_tables import GROUPS, group_table
+from designspace.analysis.refinement import meets, what_if
 from designspace.analysis.statistics import BETTER, FEWEST, TOO_FEW, UNDECIDED, WORSE
+from designspace.report.tables.refinement import GROUPS, group_table
+from designspace.report.text.compare import comparison_sentence
+from designspace.report.text.refinement import restriction_words, what_if_sentence
 from designspace.spaces.load import load_space, refine_space
 from designspace.spaces.restrictions import Restriction
 
@@ -127,9 +129,9 @@ def test_verdicts_need_numbers_and_agreement() -> None:
     outliers = difference(with_errors([19.0] * 27 + [60.0] * 3), with_errors([20.0] * 30))
     assert outliers.mann_whitney_p < 0.01
     assert outliers.verdict == UNDECIDED
-    assert better.in_words("x", "y").startswith("x is better than y at equal flops: its")
-    assert "one comparison, not corrected" in better.sentence
-    assert "better" not in opposite.in_words("x", "y")
+    assert comparison_sentence(better, "x", "y").startswith("x is better than y at equal flops: its")
+    assert "one comparison, not corrected" in comparison_sentence(better)
+    assert "better" not in comparison_sentence(opposite, "x", "y")
 
 
 def test_a_planted_difference_is_found_and_said() -> None:
@@ -143,7 +145,7 @@ def test_a_planted_difference_is_found_and_said() -> None:
     assert found.kept.summary.counts.n + found.rest.summary.counts.n == found.everything.edf.n == 80
     assert found.difference.verdict == BETTER
     assert found.difference.mean.interval.low < -4 < found.difference.mean.interval.high
-    assert sentence(found).startswith(
+    assert what_if_sentence(found).startswith(
         f"{good.sum()} of 80 trained models meet it. The kept models are better"
     )
 
@@ -162,7 +164,7 @@ def test_populations_of_which_little_is_known(statuses: list[str]) -> None:
             restriction = Restriction("depths", "range", low, 2000)
             found = what_if(runs, [restriction])
             assert found.difference.verdict in (TOO_FEW, UNDECIDED)
-            assert "better than" not in sentence(found)
+            assert "better than" not in what_if_sentence(found)
             table = group_table([found.everything, found.kept, found.rest], [None, found.difference, None])
             assert tuple(table) == GROUPS
 
@@ -172,14 +174,14 @@ def test_few_models_give_no_verdict() -> None:
     runs["error"] = np.where(np.arange(40) < 5, 1.0, runs["error"])
     runs["depths"] = [[9, 9, 9, 9]] * 5 + [[1, 1, 1, 1]] * 35
     found = what_if(runs, [Restriction("depths", "range", 9, 9)])
-    assert sentence(found) == (
+    assert what_if_sentence(found) == (
         "5 of 40 trained models meet it. No verdict: 5 models that do have an error, 8 are needed."
     )
     everything = what_if(runs, [Restriction("depths", "range", 1, 9)])
-    assert "nothing to compare" in sentence(everything)
+    assert "nothing to compare" in what_if_sentence(everything)
 
 
 def test_words() -> None:
-    assert words(Restriction("depth", "range", 12, 28)) == "depth from 12 to 28"
-    assert words(Restriction("bottleneck_ratio", "range", 1, 1)) == "bottleneck_ratio 1"
-    assert words(Restriction("widths", "non_decreasing")) == "widths non-decreasing"
+    assert restriction_words(Restriction("depth", "range", 12, 28)) == "depth from 12 to 28"
+    assert restriction_words(Restriction("bottleneck_ratio", "range", 1, 1)) == "bottleneck_ratio 1"
+    assert restriction_words(Restriction("widths", "non_decreasing")) == "widths non-decreasing"

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from synthetic import make_runs
 
-from designspace.analysis.regimes import POINTS, TRENDS, regime_table, regimes, trend_table
+from designspace.analysis.regimes import regimes
 from designspace.analysis.study import analyze
+from designspace.report.tables.regimes import POINTS, TRENDS, regime_table, trend_table
 
 
 def study(flops: float, n: int = 300, exponent: float = 0.5, seed: int = 0) -> pd.DataFrame:

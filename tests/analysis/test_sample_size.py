@@ -4,16 +4,19 @@ from scipy import stats
 from synthetic import make_runs
 
 from designspace.analysis.sample_size import (
-    CURVE_COLUMNS,
-    SEPARATION_COLUMNS,
     beating,
     models_needed,
-    sample_size_table,
     separation,
-    separation_table,
     separations,
     subsample_curve,
 )
+from designspace.report.tables.sample_size import (
+    CURVE_COLUMNS,
+    SEPARATION_COLUMNS,
+    sample_size_table,
+    separation_table,
+)
+from designspace.report.text.sample_size import separation_words
 
 
 def rng() -> np.random.Generator:
@@ -106,11 +109,11 @@ def test_no_more_is_said_than_the_data_tell() -> None:
     same = separation("a", "b", generator.normal(20, 1, 60), generator.normal(20, 1, 60))
     assert same.p_interval.low < 0.5 < same.p_interval.high
     assert same.models.high == np.inf
-    assert same.text == f"not separable below {same.models.low:.0f}"
+    assert separation_words(same) == f"not separable below {same.models.low:.0f}"
     apart = separation("a", "b", generator.normal(20, 1, 60), generator.normal(21, 1, 60))
     assert 4 <= apart.models.low < apart.needed < apart.models.high < np.inf
     assert (
-        apart.text == f"{apart.needed:.0f} ({apart.models.low:.0f} to "
+        separation_words(apart) == f"{apart.needed:.0f} ({apart.models.low:.0f} to "
         f"{'over 10,000' if apart.models.high > 10_000 else f'{apart.models.high:,.0f}'})"
     )
 
@@ -125,7 +128,7 @@ def test_degenerate_populations(statuses: list[str]) -> None:
     assert np.isnan(curve.ks_mean).all() != some
     assert np.isnan(curve.mean_width).all() == ("done" not in statuses)
     (pair,) = separations({"a": few, "b": many})
-    assert (pair.text == "unknown") != some
+    assert (separation_words(pair) == "unknown") != some
     assert not some or 0 <= pair.p_interval.low <= pair.p_beats <= pair.p_interval.high <= 1
     assert separations({"a": few}) == ()
 

@@ -10,7 +10,7 @@ from designspace.analysis.refinement import what_if
 from designspace.analysis.results import finished_errors
 from designspace.report.files import save_figure
 from designspace.report.refinement_figure import proposals_figure, refinement_figure
-from designspace.report.refinement_text import groups_text, proposals_text
+from designspace.report.text.refinement import groups_text, proposals_text
 from designspace.spaces.load import load_space
 from designspace.spaces.restrictions import Restriction
 

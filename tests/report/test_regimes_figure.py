@@ -7,7 +7,7 @@ import pytest
 from designspace.analysis.regimes import regimes
 from designspace.report.files import save_figure
 from designspace.report.regimes_figure import regimes_figure
-from designspace.report.regimes_text import regimes_text
+from designspace.report.text.regimes import regimes_text
 
 
 def test_points_against_flops(runs: pd.DataFrame, tmp_path: Path) -> None:

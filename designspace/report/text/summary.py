@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import pandas as pd
 
 from designspace.analysis.study import SpaceAnalysis, StudyAnalysis
+from designspace.report.text.numbers import number, number_with_interval
 
 
 def summary_text(study: StudyAnalysis) -> str:
@@ -23,19 +22,7 @@ def _row(space: SpaceAnalysis) -> dict[str, str]:
         "diverged": str(counts.diverged),
         "failed": str(counts.failed),
         "missing": str(counts.missing),
-        "min": _number(summary.min),
-        "mean [95 % interval]": _with_interval(
-            summary.mean, summary.mean_interval.low, summary.mean_interval.high
-        ),
-        "median [95 % interval]": _with_interval(
-            summary.median, summary.median_interval.low, summary.median_interval.high
-        ),
+        "min": number(summary.min),
+        "mean [95 % interval]": number_with_interval(summary.mean, summary.mean_interval),
+        "median [95 % interval]": number_with_interval(summary.median, summary.median_interval),
     }
-
-
-def _with_interval(value: float, low: float, high: float) -> str:
-    return f"{_number(value)} [{_number(low)}, {_number(high)}]"
-
-
-def _number(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.2f}"
