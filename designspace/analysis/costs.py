@@ -20,7 +20,6 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from designspace.analysis.parameters import COSTS
 from designspace.analysis.ranking import ranked
 from designspace.analysis.statistics import (
     CONFIDENCE,
@@ -33,6 +32,7 @@ from designspace.analysis.statistics import (
     resampled_counts,
 )
 from designspace.networks.architecture import FloatArray
+from designspace.networks.complexity import METRICS
 
 TIMES = ("train_seconds_per_image", "inference_seconds")
 WITHIN, ALL = "within spaces", "all together"  # names of what is pooled
@@ -127,7 +127,7 @@ def _with_times(runs: pd.DataFrame, device: str | None) -> pd.DataFrame:
         usable = usable & (runs["device"] == device).to_numpy(dtype=bool)
     train = 1 / _positive(runs, "images_per_second")
     inference = _positive(runs, "val_seconds") / _positive(runs, "epochs")
-    models = runs[["space", "model_id", *COSTS]].reset_index(drop=True)
+    models = runs[["space", "model_id", *METRICS]].reset_index(drop=True)
     return models.assign(
         **{TIMES[0]: np.where(usable, train, np.nan), TIMES[1]: np.where(usable, inference, np.nan)}
     )
@@ -187,7 +187,7 @@ def _tables(models: pd.DataFrame, resamples: int, key: int, name: str) -> tuple[
     """Of one space: the costs of all models; costs and times of those that were timed."""
     times = [time for time in TIMES if models[time].notna().any()]
     found = []
-    for what, columns in (("costs", [*COSTS]), ("times", [*COSTS, *times])):
+    for what, columns in (("costs", [*METRICS]), ("times", [*METRICS, *times])):
         rows = models[columns].dropna().astype(float)
         rows = rows if what == "costs" or times else rows[:0]
         counts = resampled_counts(len(rows), resamples, named_rng(key, f"{name} {what}"))
@@ -203,7 +203,7 @@ def _join(parts: Sequence[tuple[_Table, _Table]]) -> tuple[_Table, ...]:
 def _concatenate(tables: Sequence[_Table]) -> _Table:
     """One table below the other, with the columns that all of those with models have."""
     filled = [table for table in tables if len(table.counts)] or tables[:1]
-    shared = [name for name in (*COSTS, *TIMES) if all(name in table.columns for table in filled)]
+    shared = [name for name in (*METRICS, *TIMES) if all(name in table.columns for table in filled)]
     return _Table(
         {name: np.concatenate([table.columns[name] for table in filled]) for name in shared},
         np.concatenate([table.counts for table in filled]),
@@ -216,8 +216,8 @@ def _products(tables: Sequence[_Table]) -> _Pairs:
         return {}
     costs, timed = tables
     times = [name for name in timed.columns if name in TIMES]
-    pairs = [*((cost, time) for time in times for cost in COSTS), *combinations(times, 2)]
-    return _of_table(costs, [*combinations(COSTS, 2)]) | (_of_table(timed, pairs) if pairs else {})
+    pairs = [*((cost, time) for time in times for cost in METRICS), *combinations(times, 2)]
+    return _of_table(costs, [*combinations(METRICS, 2)]) | (_of_table(timed, pairs) if pairs else {})
 
 
 def _of_table(table: _Table, pairs: Sequence[tuple[str, str]]) -> _Pairs:
@@ -277,7 +277,7 @@ def _leads(pairs: _Pairs) -> tuple[Lead, ...]:
     leads = []
     for time in TIMES:
         sizes = {
-            cost: np.abs(pairs[cost, time].ranks.correlations) for cost in COSTS if (cost, time) in pairs
+            cost: np.abs(pairs[cost, time].ranks.correlations) for cost in METRICS if (cost, time) in pairs
         }
         known = [cost for cost, draws in sizes.items() if not math.isnan(draws[0])]
         best = max(known, key=lambda cost: float(sizes[cost][0]), default="")

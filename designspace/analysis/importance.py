@@ -22,16 +22,16 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from designspace.analysis.parameters import COSTS
 from designspace.analysis.results import outcomes
 from designspace.analysis.statistics import NAN, holm
 from designspace.networks.architecture import FloatArray, IntArray
+from designspace.networks.complexity import METRICS
 
 GROUPS = 6  # at most
 MODELS_A_GROUP = 10  # at least, on average
 PERMUTATIONS = 4_999
 SHOWN = 4  # parameters in the views of pairs
-CONSEQUENCES = (*COSTS, "e_fit")  # follow from the other parameters; not to be chosen
+CONSEQUENCES = (*METRICS, "e_fit")  # follow from the other parameters; not to be chosen
 
 
 @dataclass(frozen=True)

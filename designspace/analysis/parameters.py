@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from designspace.networks.architecture import FloatArray
+from designspace.networks.complexity import METRICS
 
 REGNET = ("w0", "wa", "wm")
-COSTS = ("flops", "params", "acts")
 
 
 def parameter_columns(runs: pd.DataFrame) -> pd.DataFrame:
@@ -25,7 +25,7 @@ def parameter_columns(runs: pd.DataFrame) -> pd.DataFrame:
     columns |= {f"w{i + 1}": column for i, column in enumerate(widths.T)}
     columns |= _shared_or_each("b", ratios, np.inf)
     columns |= _shared_or_each("g", groups, widths / ratios)
-    for name in (*REGNET, *COSTS):
+    for name in (*REGNET, *METRICS):
         if name in runs and runs[name].notna().all():
             columns[name] = runs[name].to_numpy(dtype=float)
     return pd.DataFrame(columns, index=runs.index)

@@ -15,7 +15,7 @@ from designspace.analysis.executor import IN_THIS_PROCESS, Executor
 from designspace.analysis.importance import SpaceImportance, parameter_importance
 from designspace.analysis.noise import NoiseAnalysis, seed_noise
 from designspace.analysis.normalized import NormalizedComparison, normalize
-from designspace.analysis.parameters import COSTS, parameter_columns
+from designspace.analysis.parameters import parameter_columns
 from designspace.analysis.random_search import RandomSearchCurve, random_search_curve
 from designspace.analysis.ranking import RankingAnalysis, rank_models
 from designspace.analysis.results import StudyRuns, check_runs, count_statuses, finished_errors, sampled
@@ -33,6 +33,7 @@ from designspace.analysis.width_fit import (
     mean_fit,
 )
 from designspace.networks.architecture import FloatArray, IntArray
+from designspace.networks.complexity import METRICS
 from designspace.spaces.quantized_linear import quantized_linear_widths
 
 TOP = 20  # best networks whose widths are shown, as in figure 8 of the paper
@@ -120,7 +121,7 @@ def analyze(
         spaces=tuple(spaces),
         window=error_window(finished_errors(runs)),
         comparisons=compare_all(populations, seed=seed),
-        normalized=tuple(normalize(populations, by=by, rng=named_rng(seed, by)) for by in COSTS),
+        normalized=tuple(normalize(populations, by=by, rng=named_rng(seed, by)) for by in METRICS),
         separations=separations(populations),
         costs=compare_costs(runs, rng=named_rng(seed, "costs")),
         ranking=rank_models(runs, study.extended, rng=named_rng(seed, "ranking")),

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from designspace.analysis.compare import Comparison
 from designspace.analysis.edf import ErrorWindow
 from designspace.analysis.statistics import ALPHA
-from designspace.report.style import ERROR_LABEL, color, figure_style
+from designspace.report.labels import ERROR_LABEL
+from designspace.report.style import color, figure_style
 
 BETTER, OPEN = "#0072B2", "#777777"
 NARROW = 0.8  # limit of a difference of shares where that is enough

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, StrMethodFormatter
 
 from designspace.analysis.costs import NARROW, TIMES, Correlation, CostAnalysis
-from designspace.analysis.parameters import COSTS
+from designspace.networks.complexity import METRICS
+from designspace.report.labels import COST_LABELS, COST_NAMES, TIME_NAMES
 from designspace.report.style import color, figure_style
 from designspace.report.text.costs import cost_notes
 from designspace.report.text.numbers import estimate_words
@@ -17,11 +18,9 @@ from designspace.report.text.numbers import estimate_words
 GREY = "#555555"
 MANY = 1_000  # models, from which on the points of an SVG are an image: each is drawn in nine panels
 LABELS = {
-    "flops": "flops [millions]",
-    "params": "parameters [millions]",
-    "acts": "activations [millions]",
-    TIMES[0]: "training time [ms an image]",
-    TIMES[1]: "inference time\n[s a pass over the validation images]",
+    **COST_LABELS,
+    TIMES[0]: f"{TIME_NAMES[TIMES[0]]} [ms an image]",
+    TIMES[1]: f"{TIME_NAMES[TIMES[1]]}\n[s a pass over the validation images]",
 }
 SCALES = {"flops": 1e-6, "params": 1e-6, "acts": 1e-6, TIMES[0]: 1e3, TIMES[1]: 1.0}
 
@@ -29,8 +28,8 @@ SCALES = {"flops": 1e-6, "params": 1e-6, "acts": 1e-6, TIMES[0]: 1e3, TIMES[1]: 
 def cost_figure(costs: CostAnalysis) -> Figure:
     """Costs against costs, then a row for each time that was measured, which ends with its correlations."""
     times = [time for time in TIMES if costs.models[time].notna().any()]
-    rows = [[(COSTS[0], COSTS[1]), (COSTS[0], COSTS[2]), (COSTS[1], COSTS[2])]]
-    rows += [[(cost, time) for cost in COSTS] for time in times]
+    rows = [[(METRICS[0], METRICS[1]), (METRICS[0], METRICS[2]), (METRICS[1], METRICS[2])]]
+    rows += [[(cost, time) for cost in METRICS] for time in times]
     with figure_style():
         figure = Figure(figsize=(11.5, 2.6 * len(rows) + 0.9), layout="constrained")
         figure.suptitle(_caption(costs, bool(times)), fontsize=9)
@@ -96,14 +95,14 @@ def _draw_legend(axes: Axes, costs: CostAnalysis) -> None:
 def _draw_correlations(axes: Axes, costs: CostAnalysis, time: str) -> None:
     """Rank correlation of each cost with the time: every space, and all pooled within spaces."""
     spread = 0.5 / max(1, len(costs.spaces))
-    for place, cost in enumerate(COSTS):
+    for place, cost in enumerate(METRICS):
         for index, space in enumerate(costs.spaces):
             at = place - 0.12 - spread * (len(costs.spaces) - 1 - index)
             _draw_estimate(axes, space.of(cost, time), at, color(index), 3.0)
         _draw_estimate(axes, costs.within.of(cost, time), place + 0.1, "black", 5.5)
     axes.axvline(0, color=GREY, lw=0.8)
-    axes.set(xlim=(-1, 1), ylim=(len(COSTS) - 0.7, -0.7))
-    axes.set_yticks(range(len(COSTS)), [LABELS[cost].split(" [")[0] for cost in COSTS], fontsize=8)
+    axes.set(xlim=(-1, 1), ylim=(len(METRICS) - 0.7, -0.7))
+    axes.set_yticks(range(len(METRICS)), [COST_NAMES[cost] for cost in METRICS], fontsize=8)
     axes.tick_params(labelsize=8, length=0)
     axes.grid(visible=False, axis="y")
     axes.set_xlabel("rank correlation ρ with the time", fontsize=8)

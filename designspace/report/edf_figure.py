@@ -10,7 +10,8 @@ from matplotlib.ticker import MaxNLocator
 
 from designspace.analysis.edf import BandMethod, ErrorDistribution
 from designspace.analysis.study import StudyAnalysis
-from designspace.report.style import ERROR_LABEL, color, dashes, figure_style, without_error
+from designspace.report.labels import ERROR_LABEL
+from designspace.report.style import color, dashes, figure_style, without_error
 
 BAND_NAMES = {"dkw": "DKW band", "bootstrap": "bootstrap band", "wilson": "Wilson band"}
 CLOSE_BAND: BandMethod = "wilson"  # a simultaneous band says little about the few best models

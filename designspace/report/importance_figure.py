@@ -16,8 +16,10 @@ from matplotlib.ticker import MaxNLocator
 from designspace.analysis.importance import GROUPS, Importance, SpaceImportance
 from designspace.analysis.study import SpaceAnalysis
 from designspace.networks.architecture import FloatArray
-from designspace.report.parameter_figures import MILLIONS, doubles, parameter_label
-from designspace.report.style import ERROR_LABEL, figure_style, use_log2, without_error
+from designspace.networks.complexity import METRICS
+from designspace.report.labels import ERROR_LABEL, parameter_label
+from designspace.report.parameter_figures import doubles
+from designspace.report.style import figure_style, use_log2, without_error
 
 SIGNIFICANT = 0.05
 STEPS = (0.7548776662, 0.5698402910)  # their multiples spread points evenly over a square, without chance
@@ -84,7 +86,7 @@ def _draw_pair(axes: Axes, space: SpaceAnalysis, x: str, y: str, norm: Normalize
 
 
 def _values(space: SpaceAnalysis, name: str) -> FloatArray:
-    return space.parameters[name].to_numpy(dtype=float) * (1e-6 if name in MILLIONS else 1.0)
+    return space.parameters[name].to_numpy(dtype=float) * (1e-6 if name in METRICS else 1.0)
 
 
 def _spread(values: FloatArray, offsets: FloatArray, name: str) -> FloatArray:

@@ -7,7 +7,6 @@ from designspace.analysis.costs import TIMES
 ERROR_LABEL = "top-1 error [%]"
 COST_NAMES = {"flops": "flops", "params": "parameters", "acts": "activations"}
 TIME_NAMES = {TIMES[0]: "training time", TIMES[1]: "inference time"}
-MILLIONS = ("flops", "params", "acts")  # columns that are shown in millions
 COST_LABELS = {cost: f"{name} [millions]" for cost, name in COST_NAMES.items()}
 
 # Of a column of the parameters, whole or by its first letter for each stage.

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 
 from designspace.analysis.edf import error_window
 from designspace.analysis.noise import NoiseAnalysis, SpaceNoise
-from designspace.report.style import ERROR_LABEL, color, figure_style, without_error
+from designspace.report.labels import ERROR_LABEL
+from designspace.report.style import color, figure_style, without_error
 from designspace.report.text.noise import noise_notes
 from designspace.report.text.numbers import estimate_words
 

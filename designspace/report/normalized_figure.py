@@ -10,8 +10,8 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from designspace.analysis.edf import ErrorWindow
 from designspace.analysis.normalized import NormalizedComparison
-from designspace.report.labels import COST_NAMES
-from designspace.report.style import ERROR_LABEL, color, dashes, figure_style, without_error
+from designspace.report.labels import COST_NAMES, ERROR_LABEL
+from designspace.report.style import color, dashes, figure_style, without_error
 
 
 def normalized_edf_figure(comparisons: Sequence[NormalizedComparison], window: ErrorWindow) -> Figure:

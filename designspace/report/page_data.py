@@ -11,34 +11,28 @@ import numpy as np
 import pandas as pd
 
 from designspace.analysis.study import SpaceAnalysis, StudyAnalysis
+from designspace.networks.complexity import METRICS
 from designspace.report.edf_figure import legend_text
+from designspace.report.labels import ERROR_LABEL, PARAMETER_LABELS
 from designspace.report.style import color, dashes
 
 DASHES = {"-": "solid", "--": "dash", ":": "dot"}  # Matplotlib's name -> Plotly's
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "triangle-down")
-MILLIONS = ("flops", "params", "acts")
 LISTS = ("depths", "widths", "bottleneck_ratios", "group_widths", "val_errors")
 TEXTS = ("model_id", "status", "reason", "device", "precision")
 NUMBERS = ("error", "flops", "params", "acts", "epochs", "train_seconds", "val_seconds", "images_per_second")
 LABELS = {
-    "error": "top-1 error [%]",
-    "depth": "depth [blocks]",
-    "b": "bottleneck ratio b",
-    "g": "group width g [channels]",
-    "w0": "w0 [channels]",
-    "wa": "wa [channels per block]",
-    "wm": "wm",
+    **{name: label for name, label in PARAMETER_LABELS.items() if "{}" not in label},
+    "error": ERROR_LABEL,
     "flops": "flops [million multiply-adds]",
-    "params": "parameters [millions]",
-    "acts": "activations [millions]",
     "e_fit": "e_fit = mean |log(fitted / observed width)|",
     "train_seconds": "training time [s]",
     "val_seconds": "validation time [s]",
     "images_per_second": "training speed [images / s]",
 }
 STAGE_LABELS = {
-    "d": "depth of stage {} [blocks]",
-    "w": "width of stage {} [channels]",
+    "d": PARAMETER_LABELS["d"],
+    "w": PARAMETER_LABELS["w"],
     "b": "bottleneck ratio b of stage {}",
     "g": "group width g of stage {} [channels]",
 }
@@ -53,7 +47,7 @@ def page_data(study: StudyAnalysis) -> str:
         "window": [study.window.low, study.window.high],
         "axes": {name: _axis(name) for name in (*names, *times, "error")},
         "parameters": names,
-        "costs": [name for name in (*MILLIONS, *times) if name in names or name in times],
+        "costs": [name for name in (*METRICS, *times) if name in names or name in times],
         "models": _models(study),
         "values": {name: _values(study, name) for name in names},
     }
@@ -84,7 +78,7 @@ def _axis(name: str) -> dict[str, Any]:
     label = STAGE_LABELS[name[0]].format(name[1:]) if stage else LABELS.get(name, name)
     return {
         "label": label,
-        "scale": 1e-6 if name in MILLIONS else 1,
+        "scale": 1e-6 if name in METRICS else 1,
         "log2": name in ("b", "g") or (stage and name[0] in "wbg"),
     }
 

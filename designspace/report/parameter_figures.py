@@ -11,24 +11,11 @@ from matplotlib.ticker import MaxNLocator
 
 from designspace.analysis.study import SpaceAnalysis, StudyAnalysis
 from designspace.analysis.width_fit import MeanFit
-from designspace.report.style import ERROR_LABEL, color, figure_style, use_log2, without_error
+from designspace.networks.complexity import METRICS
+from designspace.report.labels import ERROR_LABEL, parameter_label
+from designspace.report.style import color, figure_style, use_log2, without_error
 
 COLUMNS = 5
-NAMES = {
-    "depth": "depth [blocks]",
-    "d": "depth of stage {} [blocks]",
-    "w": "width of stage {} [channels]",
-    "b": "bottleneck ratio b",
-    "g": "group width g [channels]",
-    "w0": "w0 [channels]",
-    "wa": "wa [channels per block]",
-    "wm": "wm",
-    "flops": "flops [millions]",
-    "params": "parameters [millions]",
-    "acts": "activations [millions]",
-    "e_fit": "e_fit",
-}
-MILLIONS = ("flops", "params", "acts")
 
 
 def parameter_figure(space: SpaceAnalysis, index: int = 0) -> Figure:
@@ -107,7 +94,7 @@ def _beyond(models: int) -> str:
 
 def draw_parameter(axes: Axes, space: SpaceAnalysis, name: str, shade: str) -> None:
     """One panel: every finished model, and the range of the best."""
-    scale = 1e-6 if name in MILLIONS else 1.0
+    scale = 1e-6 if name in METRICS else 1.0
     best = space.best_values.get(name)
     if best is not None and best.n:
         axes.axvspan(best.low * scale, best.high * scale, color=shade, alpha=0.15, lw=0)
@@ -120,14 +107,6 @@ def draw_parameter(axes: Axes, space: SpaceAnalysis, name: str, shade: str) -> N
         use_log2(axes, "x", ticks=6)
     elif name[0] == "d":
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-
-
-def parameter_label(name: str) -> str:
-    """Axis label of a column of the parameters."""
-    if name in NAMES:
-        return NAMES[name]
-    text = NAMES[name[0]]
-    return text.format(name[1:]) if "{}" in text else f"{text.split(' [')[0]}, stage {name[1:]}"
 
 
 def doubles(name: str) -> bool:

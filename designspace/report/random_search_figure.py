@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from designspace.analysis.random_search import RandomSearchCurve
-from designspace.report.style import ERROR_LABEL, color, dashes, figure_style, use_log2, without_error
+from designspace.report.labels import ERROR_LABEL
+from designspace.report.style import color, dashes, figure_style, use_log2, without_error
 
 
 def random_search_figure(curves: Sequence[RandomSearchCurve]) -> Figure:

@@ -16,7 +16,8 @@ from designspace.analysis.ranking import (
     RankingAnalysis,
 )
 from designspace.analysis.statistics import Estimate
-from designspace.report.style import ERROR_LABEL, color, dashes, figure_style
+from designspace.report.labels import ERROR_LABEL
+from designspace.report.style import color, dashes, figure_style
 from designspace.report.text.numbers import estimate_words
 from designspace.report.text.ranking import ranking_notes
 

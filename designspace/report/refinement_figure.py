@@ -12,7 +12,8 @@ from designspace.analysis.proposals import Proposal
 from designspace.analysis.refinement import Group
 from designspace.analysis.statistics import BETTER, TOO_FEW, UNDECIDED
 from designspace.report.edf_figure import legend_text
-from designspace.report.style import COLORS, ERROR_LABEL, figure_style
+from designspace.report.labels import ERROR_LABEL
+from designspace.report.style import COLORS, figure_style
 from designspace.report.text.numbers import p_words
 from designspace.report.text.refinement import restriction_words
 

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from designspace.analysis.regimes import RegimePoint, Regimes
-from designspace.report.parameter_figures import NAMES
+from designspace.report.labels import parameter_label
 from designspace.report.style import color, dashes, figure_style, use_log2
 
 COLUMNS = 3
@@ -67,7 +67,7 @@ def _draw_curve(axes: Axes, regimes: Regimes, points: tuple[RegimePoint, ...], i
 
 
 def _finish(axes: Axes, regimes: Regimes, parameter: str) -> None:
-    axes.set_ylabel(NAMES[parameter], fontsize=8)
+    axes.set_ylabel(parameter_label(parameter), fontsize=8)
     axes.tick_params(labelsize=8)
     if parameter in ("b", "g", "w0", "wa"):
         use_log2(axes, "y", ticks=6)

@@ -15,7 +15,6 @@ from designspace.analysis.results import Counts
 # Okabe and Ito's colours without yellow, ordered so that neighbours differ for every kind of colour vision.
 COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 DASHES = ("-", "--", ":")  # once the colours are used up
-ERROR_LABEL = "top-1 error [%]"
 PNG_DPI = 200
 
 _RC: dict[Any, Any] = {

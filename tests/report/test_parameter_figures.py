@@ -10,11 +10,11 @@ import pytest
 from designspace.analysis.best_values import BestValue
 from designspace.analysis.edf import error_distribution, error_window
 from designspace.analysis.results import count_statuses, finished_errors
+from designspace.report.labels import parameter_label
 from designspace.report.parameter_figures import (
     fit_figure,
     mean_fit_figure,
     parameter_figure,
-    parameter_label,
 )
 
 BEST = {"depth": (9.0, 12.0, 16.0), "params": (2e4, 3e4, 5e4), "e_fit": (0.05, 0.1, 0.4)}

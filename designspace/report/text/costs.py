@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from designspace.analysis.costs import NARROW, TIMES, CostAnalysis, SpaceCosts
-from designspace.analysis.parameters import COSTS
+from designspace.networks.complexity import METRICS
 from designspace.report.labels import COST_NAMES, TIME_NAMES
 from designspace.report.text.numbers import estimate_words
 
@@ -47,7 +47,7 @@ def _time_statement(costs: CostAnalysis, time: str) -> str:
 def _correlations(within: SpaceCosts, time: str) -> str:
     return "; ".join(
         f"{COST_NAMES[cost]} {estimate_words(found.spearman)}"
-        for cost in COSTS
+        for cost in METRICS
         if (found := within.of(cost, time)) is not None and not math.isnan(found.spearman.value)
     )
 
