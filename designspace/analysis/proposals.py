@@ -75,31 +75,34 @@ def propose(
     if not done.any():
         return ()
     errors = np.where(done, runs["error"].to_numpy(dtype=float, na_value=np.nan), WITHOUT_ERROR)
-    candidates = list(_candidates(space, runs))
     test = _PermutationTest(errors, named_rng(seed, space.name), permutations)
     found, unsuccessful = [], 0
-    for candidate in candidates:
+    for candidate in _candidates(space, runs):
         restriction, keep = candidate.observed(test)
         p = test.p_value(candidate, keep) if min(keep.sum(), (~keep).sum()) >= FEWEST else NAN
         # where the errors decide whether there is enough to test, a test that was not made counts as failed
         unsuccessful += bool(np.isnan(p)) and isinstance(candidate, _Range)
-        if keep.all() or not keep.any():
-            continue
-        found.append(
-            Proposal(
-                restriction=restriction,
-                n=len(runs),
-                kept=int(keep.sum()),
-                mean_kept=_mean(runs[keep]),
-                mean_rest=_mean(runs[~keep]),
-                difference=compare("kept", "rest", runs[keep], runs[~keep], seed=seed),
-                p=p,
-                p_holm=NAN,
-            )
-        )
+        if not keep.all() and keep.any():
+            found.append(_proposal(restriction, runs[keep], runs[~keep], p, seed))
     corrected = holm(np.array([proposal.p for proposal in found] + [1.0] * unsuccessful))[: len(found)]
     found = [replace(proposal, p_holm=float(p)) for proposal, p in zip(found, corrected, strict=True)]
     return tuple(sorted(found, key=lambda f: (f.verdict == TOO_FEW, f.p, -f.difference.beats)))
+
+
+def _proposal(
+    restriction: Restriction, kept: pd.DataFrame, rest: pd.DataFrame, p: float, seed: int
+) -> Proposal:
+    """Before the correction of p."""
+    return Proposal(
+        restriction=restriction,
+        n=len(kept) + len(rest),
+        kept=len(kept),
+        mean_kept=_mean(kept),
+        mean_rest=_mean(rest),
+        difference=compare("kept", "rest", kept, rest, seed=seed),
+        p=p,
+        p_holm=NAN,
+    )
 
 
 @dataclass(frozen=True, eq=False)

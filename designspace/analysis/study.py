@@ -23,34 +23,21 @@ from designspace.analysis.sample_size import Separation, SubsampleCurve, separat
 from designspace.analysis.statistics import named_rng
 from designspace.analysis.summary import Summary, summarize
 from designspace.analysis.width_fit import (
+    BlockWidths,
     Extremes,
     LineFit,
     MeanFit,
     WidthFits,
+    block_widths,
     extremes,
     fit_line,
     fit_roundings,
     mean_fit,
 )
-from designspace.networks.architecture import FloatArray, IntArray
+from designspace.networks.architecture import FloatArray
 from designspace.networks.complexity import METRICS
-from designspace.spaces.quantized_linear import quantized_linear_widths
 
 TOP = 20  # best networks whose widths are shown, as in figure 8 of the paper
-
-
-@dataclass(frozen=True, eq=False)
-class WidthProfile:
-    """Widths per block of one network and of the quantized linear rule closest to it (nearest)."""
-
-    model_id: str
-    error: float  # top-1 percent
-    e_fit: float
-    w0: float
-    wa: float
-    wm: float
-    observed: IntArray  # [depth] channels
-    fitted: IntArray  # [depth] channels
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +59,7 @@ class SpaceAnalysis:
     mean_e_fit: float  # over all n sampled networks (nearest)
     mean_fit: MeanFit  # the same with its interval
     extremes: Extremes  # the best and the worst networks
-    top: tuple[WidthProfile, ...]  # the best models, at most TOP
+    top: tuple[BlockWidths, ...]  # the best models, at most TOP
     line: LineFit  # through the widths of those
 
 
@@ -155,7 +142,7 @@ def _analyze_space(
         mean_e_fit=float(nearest.e_fit.mean()),
         mean_fit=mean_fit(name, nearest.e_fit),
         extremes=extremes(runs, nearest),
-        top=tuple(_profile(runs, nearest, int(row)) for row in np.asarray(top.index)),
+        top=tuple(block_widths(runs, nearest, int(row)) for row in np.asarray(top.index)),
         line=fit_line(top["depths"], top["widths"]),
     )
 
@@ -166,21 +153,3 @@ def _best_values(parameters: pd.DataFrame, errors: FloatArray) -> dict[str, Best
     return {
         name: best_value(values, errors) for name, values in columns.items() if not np.isnan(values).any()
     }
-
-
-def _profile(runs: pd.DataFrame, fits: WidthFits, row: int) -> WidthProfile:
-    model = runs.iloc[row]
-    observed = np.repeat(
-        np.asarray(model["widths"], dtype=np.int64), np.asarray(model["depths"], dtype=np.int64)
-    )
-    w0, wa, wm = float(fits.w0[row]), float(fits.wa[row]), float(fits.wm[row])
-    return WidthProfile(
-        model_id=str(model["model_id"]),
-        error=float(model["error"]),
-        e_fit=float(fits.e_fit[row]),
-        w0=w0,
-        wa=wa,
-        wm=wm,
-        observed=observed,
-        fitted=quantized_linear_widths(len(observed), w0, wa, wm, rounding=fits.rounding),
-    )

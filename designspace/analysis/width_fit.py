@@ -73,6 +73,9 @@ class BlockWidths:
     model_id: str
     error: float  # top-1 percent
     e_fit: float
+    w0: float  # channels
+    wa: float  # channels per block
+    wm: float
     observed: IntArray  # [depth] channels
     fitted: IntArray  # [depth] channels
 
@@ -196,7 +199,7 @@ def extremes(runs: pd.DataFrame, fits: WidthFits, *, each: int = EXTREMES) -> Ex
     order = done[np.argsort(errors[done], kind="stable")]
     each = min(each, len(order) // 2)
     good, bad = (
-        tuple(_block_widths(runs, fits, int(row)) for row in rows[:each]) for rows in (order, order[::-1])
+        tuple(block_widths(runs, fits, int(row)) for row in rows[:each]) for rows in (order, order[::-1])
     )
     return Extremes(str(runs["space"].iloc[0]) if len(runs) else "", good, bad, len(order))
 
@@ -221,18 +224,22 @@ def fit_line(depths: Stagewise, widths: Stagewise) -> LineFit:
     return LineFit(float(np.exp(center)), error, len(logs))
 
 
-def _block_widths(runs: pd.DataFrame, fits: WidthFits, row: int) -> BlockWidths:
+def block_widths(runs: pd.DataFrame, fits: WidthFits, row: int) -> BlockWidths:
+    """Of the network in this row of the runs and of their fits."""
     model = runs.iloc[row]
     observed = np.repeat(
         np.asarray(model["widths"], dtype=np.int64), np.asarray(model["depths"], dtype=np.int64)
     )
-    rule = (float(fits.w0[row]), float(fits.wa[row]), float(fits.wm[row]))
+    w0, wa, wm = float(fits.w0[row]), float(fits.wa[row]), float(fits.wm[row])
     return BlockWidths(
         model_id=str(model["model_id"]),
         error=float(model["error"]),
         e_fit=float(fits.e_fit[row]),
+        w0=w0,
+        wa=wa,
+        wm=wm,
         observed=observed,
-        fitted=quantized_linear_widths(len(observed), *rule, rounding=fits.rounding),
+        fitted=quantized_linear_widths(len(observed), w0, wa, wm, rounding=fits.rounding),
     )
 
 

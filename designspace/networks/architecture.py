@@ -49,11 +49,6 @@ class Architecture:
         return tuple(round(w / b) for w, b in zip(self.widths, self.bottleneck_ratios, strict=True))
 
     @property
-    def block_widths(self) -> tuple[int, ...]:
-        """Output width of every block, in order (the w_j of the paper's Section 3.3)."""
-        return tuple(np.repeat(self.widths, self.depths).tolist())
-
-    @property
     def model_id(self) -> str:
         """16 hexadecimal digits that identify the network by its content."""
         text = json.dumps(

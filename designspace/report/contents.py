@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import partial
-
-import pandas as pd
-from matplotlib.figure import Figure
 
 from designspace.analysis.compare import neighbours
 from designspace.analysis.normalized import lead
@@ -39,21 +34,8 @@ from designspace.report.text.costs import cost_notes, cost_statements
 from designspace.report.text.noise import noise_notes, noise_statements
 from designspace.report.text.numbers import estimate_words
 from designspace.report.text.ranking import ranking_notes, ranking_statements
+from designspace.report.topic import Draw, Topic
 from designspace.report.width_figure import good_and_bad_figure, width_figure
-
-Draw = Callable[[], Figure]
-
-
-@dataclass(frozen=True)
-class Topic:
-    """One question, and what answers it. Figures are drawn when they are asked for."""
-
-    id: str
-    title: str
-    text: str  # plain; an empty line starts a paragraph
-    figures: Mapping[str, Draw] = field(default_factory=dict)  # by file name without suffix
-    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)  # by file name
-    chart: str = ""  # of the report, drawn on the screen in place of the figures
 
 
 def summary(study: StudyAnalysis) -> list[str]:
@@ -87,9 +69,17 @@ def cautions(study: StudyAnalysis) -> list[str]:
     ]
 
 
-def topics(study: StudyAnalysis) -> Iterator[Topic]:
+def topics(study: StudyAnalysis) -> tuple[Topic, ...]:
     """All topics of a study."""
-    yield Topic(
+    parts = (
+        *(_errors, _comparisons, _normalised, _enough, _search, _parameters, _widths),
+        *(_complexity, _ranking, _noise),
+    )
+    return tuple(part(study) for part in parts)
+
+
+def _errors(study: StudyAnalysis) -> Topic:
+    return Topic(
         "errors",
         "Error distributions",
         "F(e) is the share of a space's models with an error below e: a curve further to the left is a "
@@ -100,9 +90,12 @@ def topics(study: StudyAnalysis) -> Iterator[Topic]:
         {"summary.csv": summary_table(study), "edf.csv": edf_table(study)},
         chart="edf",
     )
+
+
+def _comparisons(study: StudyAnalysis) -> Topic:
     names = [space.name for space in study.spaces]
     steps = neighbours(study.comparisons, names)
-    yield Topic(
+    return Topic(
         "comparisons",
         "Is one space better than another?",
         "Every pair of spaces, within the complexity window of the study (at equal flops, where that is its "
@@ -116,7 +109,10 @@ def topics(study: StudyAnalysis) -> Iterator[Topic]:
         },
         {"comparison.csv": comparison_table(study.comparisons)},
     )
-    yield Topic(
+
+
+def _normalised(study: StudyAnalysis) -> Topic:
+    return Topic(
         "normalised",
         "At equal complexity",
         _paragraphs(
@@ -131,8 +127,11 @@ def topics(study: StudyAnalysis) -> Iterator[Topic]:
             "normalized_edf.csv": normalized_edf_table(study.normalized),
         },
     )
+
+
+def _enough(study: StudyAnalysis) -> Topic:
     curves = [space.subsamples for space in study.spaces]
-    yield Topic(
+    return Topic(
         "enough",
         "How many models are enough",
         "How far the distribution of m models is from that of all that were trained, how wide the "
@@ -141,8 +140,11 @@ def topics(study: StudyAnalysis) -> Iterator[Topic]:
         {"sample_size": lambda: sample_size_figure(curves, study.separations)},
         {"sample_size.csv": sample_size_table(curves), "separation.csv": separation_table(study.separations)},
     )
+
+
+def _search(study: StudyAnalysis) -> Topic:
     searches = [space.search for space in study.spaces]
-    yield Topic(
+    return Topic(
         "search",
         "Random search",
         "The least error to be expected from m models drawn at random from a space, each trained once: "
@@ -150,8 +152,10 @@ def topics(study: StudyAnalysis) -> Iterator[Topic]:
         {"random_search": lambda: random_search_figure(searches)},
         {"random_search.csv": random_search_table(searches)},
     )
-    yield from _parameters(study)
-    yield Topic(
+
+
+def _widths(study: StudyAnalysis) -> Topic:
+    return Topic(
         "widths",
         "Quantized linear widths",
         "The widths of good networks grow about linearly with the block. e_fit says how far a network's "
@@ -168,7 +172,9 @@ def topics(study: StudyAnalysis) -> Iterator[Topic]:
         },
     )
 
-    yield Topic(
+
+def _complexity(study: StudyAnalysis) -> Topic:
+    return Topic(
         "complexity",
         "Complexity and time",
         _paragraphs(
@@ -182,7 +188,10 @@ def topics(study: StudyAnalysis) -> Iterator[Topic]:
         {"costs.csv": cost_table(study.costs), "costs_lead.csv": lead_table(study.costs)},
         chart="costs",
     )
-    yield Topic(
+
+
+def _ranking(study: StudyAnalysis) -> Topic:
+    return Topic(
         "ranking",
         "Does brief training rank well?",
         _paragraphs(
@@ -194,7 +203,11 @@ def topics(study: StudyAnalysis) -> Iterator[Topic]:
         {"ranking": lambda: ranking_figure(study.ranking)},
         {"ranking.csv": ranking_table(study.ranking)},
     )
-    yield Topic(
+
+
+def _noise(study: StudyAnalysis) -> Topic:
+    names = [space.name for space in study.spaces]
+    return Topic(
         "noise",
         "How much is luck?",
         _paragraphs(
@@ -214,7 +227,7 @@ def _paragraphs(*texts: str) -> str:
     return "\n\n".join(texts)
 
 
-def _parameters(study: StudyAnalysis) -> Iterator[Topic]:
+def _parameters(study: StudyAnalysis) -> Topic:
     shown = {space.name: space.importance.most_important() for space in study.spaces}
     found = [space.importance for space in study.spaces]
     figures: dict[str, Draw] = {"importance": lambda: importance_figure(found)}
@@ -224,7 +237,7 @@ def _parameters(study: StudyAnalysis) -> Iterator[Topic]:
         figures[f"parameters_{name}"] = partial(parameter_figure, space, index)
         if len(shown[space.name]) > 1:
             figures[f"pairs_{name}"] = partial(pairs_figure, space, shown[space.name])
-    yield Topic(
+    return Topic(
         "parameters",
         "Which parameters matter",
         "Importance is the share of the variance of the errors' ranks that lies between groups of models "

@@ -11,7 +11,6 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial, reduce
 from importlib.resources import files
 from pathlib import Path
@@ -28,6 +27,7 @@ from designspace.report.page_files import Picture, embed_picture, embed_table
 from designspace.report.provenance import About
 from designspace.report.style import color, without_error
 from designspace.report.text.numbers import number
+from designspace.report.topic import Topic
 
 CHARTS = {
     "edf": "Error distributions",
@@ -37,22 +37,9 @@ CHARTS = {
 SCRIPTS = ("core.js", "card.js", "charts.js", "table.js", "main.js")  # in this order
 
 
-@dataclass(frozen=True)
-class Section:
-    """One part of the page. Its files are in the folder of the report already."""
-
-    id: str  # of letters, digits and dashes; part of the page's address
-    title: str
-    text: str = ""  # plain text; an empty line starts a paragraph
-    figures: tuple[str, ...] = ()  # file names without suffix
-    tables: tuple[str, ...] = ()  # names of CSV files
-    chart: str = ""  # one of CHARTS: drawn on the screen in place of the figures named after it, as `edf` and
-    # `parameters_regnetx`, which are folded there, and printed
-
-
 def write_report(
     study: StudyAnalysis,
-    sections: Sequence[Section],
+    topics: Sequence[Topic],
     folder: Path,
     about: About,
     *,
@@ -61,33 +48,35 @@ def write_report(
 ) -> Path:
     """Write `report.html` into the folder: whole or not at all, the same for the same input.
 
-    Summary and cautions are paragraphs of plain text, shown on top of the page. A chart that no section
+    The files of the topics' figures and tables are in the folder already.
+
+    Summary and cautions are paragraphs of plain text, shown on top of the page. A chart that no topic
     claims gets one of its own: the distributions in front of all others, the rest behind.
     """
-    page = _page(study, _with_charts(sections), folder, about, summary, cautions)
+    page = _page(study, _with_charts(topics), folder, about, summary, cautions)
     path = folder / "report.html"
     with replacing(path) as temporary:
         temporary.write_text(page, encoding="utf-8", newline="\n")
     return path
 
 
-def _with_charts(sections: Sequence[Section]) -> list[Section]:
-    claimed = [section.chart for section in sections if section.chart]
+def _with_charts(topics: Sequence[Topic]) -> list[Topic]:
+    claimed = [topic.chart for topic in topics if topic.chart]
     assert len(set(claimed)) == len(claimed), f"a chart is drawn once, but got {claimed}"
     assert set(claimed) <= set(CHARTS), f"charts are {list(CHARTS)}, but got {claimed}"
-    assert len({section.id for section in sections}) == len(sections), "section ids must differ"
+    assert len({topic.id for topic in topics}) == len(topics), "ids of topics must differ"
     free = {
-        name: Section(f"chart-{name}", title, chart=name)
+        name: Topic(f"chart-{name}", title, chart=name)
         for name, title in CHARTS.items()
         if name not in claimed
     }
     first = [free.pop("edf")] if "edf" in free else []
-    return [*first, *sections, *free.values()]
+    return [*first, *topics, *free.values()]
 
 
 def _page(
     study: StudyAnalysis,
-    sections: Sequence[Section],
+    topics: Sequence[Topic],
     folder: Path,
     about: About,
     summary: Sequence[str],
@@ -95,7 +84,7 @@ def _page(
 ) -> str:
     scripts = (_plotly(), _own_script())
     shared, own = _split_configs(about.configs)
-    pictures = _pictures(sections, folder)
+    pictures = _pictures(topics, folder)
     page: str = _template().render(
         title=f"{about.study}: design spaces compared",
         policy=_content_policy(scripts),
@@ -106,7 +95,7 @@ def _page(
         summary=summary,
         cautions=cautions,
         spaces=[_summary_row(space, index) for index, space in enumerate(study.spaces)],
-        sections=[_section(section, folder, pictures) for section in sections],
+        sections=[_section(topic, folder, pictures) for topic in topics],
         about=about,
         models=sum(len(space.runs) for space in study.spaces),
         shared_config=_yaml(shared),
@@ -172,23 +161,23 @@ def _number(value: float) -> str:
     return number(value, unknown="–")
 
 
-def _pictures(sections: Sequence[Section], folder: Path) -> dict[str, Picture]:
+def _pictures(topics: Sequence[Topic], folder: Path) -> dict[str, Picture]:
     """All figures by name; in threads, because packing them takes the time, and leaves Python's lock."""
-    stems = [stem for section in sections for stem in section.figures]
+    stems = [stem for topic in topics for stem in topic.figures]
     with ThreadPoolExecutor() as threads:
         return dict(zip(stems, threads.map(partial(embed_picture, folder), stems), strict=True))
 
 
-def _section(section: Section, folder: Path, pictures: Mapping[str, Picture]) -> dict[str, Any]:
-    replaced = [stem for stem in section.figures if section.chart and stem.split("_")[0] == section.chart]
+def _section(topic: Topic, folder: Path, pictures: Mapping[str, Picture]) -> dict[str, Any]:
+    replaced = [stem for stem in topic.figures if topic.chart and stem.split("_")[0] == topic.chart]
     return {
-        "id": section.id,
-        "title": section.title,
-        "paragraphs": [part for part in section.text.split("\n\n") if part.strip()],
-        "pictures": [pictures[stem] for stem in section.figures if stem not in replaced],
+        "id": topic.id,
+        "title": topic.title,
+        "paragraphs": [part for part in topic.text.split("\n\n") if part.strip()],
+        "pictures": [pictures[stem] for stem in topic.figures if stem not in replaced],
         "replaced": [pictures[stem] for stem in replaced],
-        "tables": [embed_table(folder, name) for name in section.tables],
-        "chart": section.chart,
+        "tables": [embed_table(folder, name) for name in topic.tables],
+        "chart": topic.chart,
     }
 
 

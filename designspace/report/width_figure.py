@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from designspace.analysis.study import SpaceAnalysis, StudyAnalysis, WidthProfile
+from designspace.analysis.study import SpaceAnalysis, StudyAnalysis
 from designspace.analysis.width_fit import BlockWidths, Extremes
 from designspace.report.style import color, figure_style, use_log2
 
@@ -68,9 +68,8 @@ def good_and_bad_figure(spaces: Sequence[Extremes]) -> Figure:
 
 
 def _draw_extreme(axes: Axes, network: BlockWidths, shade: str) -> None:
-    blocks = range(1, len(network.observed) + 1)
-    axes.step(blocks, network.observed, where="mid", color=shade, lw=1.8)
-    axes.step(blocks, network.fitted, "--", where="mid", color="black", lw=1)
+    axes.step(_blocks(network), network.observed, where="mid", color=shade, lw=1.8)
+    axes.step(_blocks(network), network.fitted, "--", where="mid", color="black", lw=1)
     axes.set_title(f"error {network.error:.1f} %\ne_fit {network.e_fit:.2f}", fontsize=8)
     _show_axes(axes)
 
@@ -89,7 +88,7 @@ def _draw_top(axes: Axes, space: SpaceAnalysis, shade: str) -> None:
     _show_axes(axes)
 
 
-def _draw_network(axes: Axes, network: WidthProfile, rank: int, shade: str) -> None:
+def _draw_network(axes: Axes, network: BlockWidths, rank: int, shade: str) -> None:
     axes.step(_blocks(network), network.observed, where="mid", color=shade, lw=1.8)
     axes.step(_blocks(network), network.fitted, "--", where="mid", color="black", lw=1.1)
     rule = f"w0 {network.w0:.0f}, wa {network.wa:.1f}, wm {network.wm:.3f}"
@@ -98,7 +97,7 @@ def _draw_network(axes: Axes, network: WidthProfile, rank: int, shade: str) -> N
     _show_axes(axes)
 
 
-def _blocks(network: WidthProfile) -> range:
+def _blocks(network: BlockWidths) -> range:
     return range(1, len(network.observed) + 1)
 
 

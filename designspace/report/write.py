@@ -8,10 +8,11 @@ from pathlib import Path
 
 from designspace.analysis.executor import IN_THIS_PROCESS, Executor
 from designspace.analysis.study import StudyAnalysis
-from designspace.report.contents import Topic, cautions, summary, topics
+from designspace.report.contents import cautions, summary, topics
 from designspace.report.files import save_figure, save_table
-from designspace.report.html import Section, write_report
+from designspace.report.html import write_report
 from designspace.report.provenance import About, about_study
+from designspace.report.topic import Topic
 
 
 def write_analysis(
@@ -26,19 +27,13 @@ def write_analysis(
         RunError: a worker process failed to draw or write a figure.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    paths, found = [], list(topics(study))
+    paths, found = [], topics(study)
     drawn = _save_figures(study, folder, found, executor)
     for topic in found:
         paths += [save_table(table, folder / name) for name, table in topic.tables.items()]
         paths += [path for name in topic.figures for path in drawn[name]]
-    sections = [
-        Section(topic.id, topic.title, topic.text, tuple(topic.figures), tuple(topic.tables), topic.chart)
-        for topic in found
-    ]
     about = about or about_study(study, {}, name=folder.parent.name)
-    paths.append(
-        write_report(study, sections, folder, about, summary=summary(study), cautions=cautions(study))
-    )
+    paths.append(write_report(study, found, folder, about, summary=summary(study), cautions=cautions(study)))
     return paths
 
 

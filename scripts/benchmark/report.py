@@ -23,7 +23,7 @@ from designspace.analysis.study import StudyAnalysis, analyze
 from designspace.launch.local import Processes, available_cores
 from designspace.pipeline.collect import study_runs
 from designspace.report.contents import cautions, summary, topics
-from designspace.report.html import Section, write_report
+from designspace.report.html import write_report
 from designspace.report.provenance import about_study
 from designspace.report.write import write_analysis
 from designspace.store.paths import find_study
@@ -57,12 +57,8 @@ def timed(function: Callable[[], Result]) -> tuple[Result, float]:
 
 def report(study: StudyAnalysis, folder: Path) -> Path:
     """The page of figures and tables that are there."""
-    sections = [
-        Section(topic.id, topic.title, topic.text, tuple(topic.figures), tuple(topic.tables), topic.chart)
-        for topic in topics(study)
-    ]
     about = about_study(study, {}, name="benchmark")
-    return write_report(study, sections, folder, about, summary=summary(study), cautions=cautions(study))
+    return write_report(study, topics(study), folder, about, summary=summary(study), cautions=cautions(study))
 
 
 def measure(runs: pd.DataFrame) -> dict[str, float]:

@@ -12,8 +12,9 @@ import pytest
 from designspace.analysis.study import analyze
 from designspace.report.edf_figure import edf_figure
 from designspace.report.files import save_figure
-from designspace.report.html import Section, write_report
+from designspace.report.html import write_report
 from designspace.report.provenance import about_study
+from designspace.report.topic import Topic
 from designspace.report.width_figure import width_figure
 
 PROGRAM = chromium.find()
@@ -66,8 +67,8 @@ def path(runs: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
         f'space,{"a_rather_long_name_of_a_column," * 9}x\n"{EVIL}",{"1.5," * 9}2\n'
     )
     sections = [
-        Section("errors", "Error distributions", "Words.", ("edf",), ("short.csv",), "edf"),
-        Section("widths", EVIL, EVIL, ("widths",)),
+        Topic("errors", "Error distributions", "Words.", {"edf": None}, {"short.csv": None}, "edf"),
+        Topic("widths", EVIL, EVIL, {"widths": None}),
     ]
     about = about_study(study, {"regnetx": {"seed": 0, "note": EVIL}}, name=EVIL, command=EVIL)
     return write_report(study, sections, folder, about, summary=[EVIL, "word " * 60], cautions=[EVIL])

@@ -16,10 +16,11 @@ from PIL import Image
 from designspace.analysis.study import StudyAnalysis, analyze
 from designspace.report.edf_figure import edf_figure
 from designspace.report.files import save_figure
-from designspace.report.html import Section, _split_configs, write_report
+from designspace.report.html import _split_configs, write_report
 from designspace.report.page_data import page_data
 from designspace.report.page_files import SVG_BYTES, embed_picture, embed_table
 from designspace.report.provenance import About, LeftOut, about_study
+from designspace.report.topic import Topic
 
 EVIL = "<script>alert(1)</script>"
 
@@ -59,7 +60,7 @@ def drawn(study: StudyAnalysis, tmp_path_factory: pytest.TempPathFactory) -> tup
     return tuple(sorted(save_figure(edf_figure(study), tmp_path_factory.mktemp("drawn"), "edf")))
 
 
-def report(folder: Path, study: StudyAnalysis, sections: Sequence[Section] = ()) -> str:
+def report(folder: Path, study: StudyAnalysis, sections: Sequence[Topic] = ()) -> str:
     path = write_report(study, sections, folder, About("study"))
     assert path == folder / "report.html"
     return path.read_text(encoding="utf-8")
@@ -75,7 +76,7 @@ def test_names_with_markup_stay_text(runs: pd.DataFrame, tmp_path: Path) -> None
     )
     path = write_report(
         study,
-        [Section("x", EVIL, EVIL, tables=("t.csv",))],
+        [Topic("x", EVIL, EVIL, tables={"t.csv": None})],
         tmp_path,
         about,
         summary=[EVIL],
@@ -95,7 +96,7 @@ def test_nothing_in_the_page_refers_to_another_place(
 ) -> None:
     for path in drawn:
         shutil.copy(path, tmp_path)
-    page = report(tmp_path, study, sections=[Section("errors", "Errors", figures=("edf",))])
+    page = report(tmp_path, study, sections=[Topic("errors", "Errors", figures={"edf": None})])
     for tag, attributes in Elements(page).found:
         assert (attributes.get("src") or "data:").startswith("data:")
         assert "srcset" not in attributes
@@ -134,7 +135,7 @@ def test_studies_of_which_little_is_known(rows: list[int], runs: pd.DataFrame, t
 def test_a_failed_report_leaves_the_old_one(study: StudyAnalysis, tmp_path: Path) -> None:
     report(tmp_path, study)
     with pytest.raises(FileNotFoundError, match="no_such_figure"):
-        report(tmp_path, study, sections=[Section("x", "X", figures=("no_such_figure",))])
+        report(tmp_path, study, sections=[Topic("x", "X", figures={"no_such_figure": None})])
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 
 
@@ -144,7 +145,9 @@ def test_every_chart_is_drawn_once_and_replaces_its_own_figures_only(
     for path in drawn:
         shutil.copy(path, tmp_path)
         shutil.copy(path, tmp_path / f"other{path.suffix}")
-    page = report(tmp_path, study, sections=[Section("e", "E", figures=("edf", "other"), chart="edf")])
+    page = report(
+        tmp_path, study, sections=[Topic("e", "E", figures={"edf": None, "other": None}, chart="edf")]
+    )
     charts = [a["data-chart"] for _, a in Elements(page).found if "data-chart" in a]
     assert charts == ["edf", "parameters", "costs"]
     folded = page[page.index('<details class="pictures') :].split("</details>")[0]
