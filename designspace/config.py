@@ -16,7 +16,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from designspace.data.settings import DataSettings
-from designspace.errors import UserError
+from designspace.errors import UserError, broken, refuse
 from designspace.launch.settings import LauncherSettings
 from designspace.networks.settings import NetworkSettings
 from designspace.spaces.sampling import BudgetSettings
@@ -41,10 +41,10 @@ class LimitSettings:
 
     gpu_hours: float | None = None  # of all models together
 
-    def validate(self) -> None:
-        """Raises UserError if a value is invalid."""
-        if self.gpu_hours is not None and not self.gpu_hours > 0:
-            raise UserError(f"limits.gpu_hours={self.gpu_hours}: must be above 0, or null")
+    def problems(self) -> list[str]:
+        """One line for each invalid value."""
+        fine = self.gpu_hours is None or self.gpu_hours > 0
+        return broken("limits", self, [("gpu_hours", fine, "above 0, or null")])
 
 
 @dataclass
@@ -68,25 +68,23 @@ class RunConfig:
     launcher: LauncherSettings = field(default_factory=LauncherSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
 
-    def validate(self) -> None:
-        """Raises UserError if a value is invalid."""
-        if not 1 <= self.num_models <= MAX_MODELS:
-            raise UserError(f"num_models={self.num_models}: must be at least 1 and at most {MAX_MODELS}")
-        _check_seed(self.seed)
-        if not 0 <= self.repeats <= MAX_RERUNS:
-            raise UserError(f"repeats={self.repeats}: must be at least 0 and at most {MAX_RERUNS}")
-        if not 1 <= self.subsample <= MAX_MODELS:
-            raise UserError(f"subsample={self.subsample}: must be at least 1 and at most {MAX_MODELS}")
-        more = self.extended_epochs
-        if more is not None and not self.train.epochs < more <= MAX_EPOCHS:
-            raise UserError(
-                f"extended_epochs={more}: must be more than train.epochs={self.train.epochs} "
-                f"and at most {MAX_EPOCHS}"
-            )
-        if self.stop_after not in (None, *STOPS):
-            raise UserError(f"stop_after={self.stop_after}: must be one of {', '.join(STOPS)}, or null")
-        for section in (self.budget, self.network, self.train, self.launcher, self.limits):
-            section.validate()
+    def problems(self) -> list[str]:
+        """One line for each invalid value, those of all groups but `data`, which wants to see the images."""
+        more, counted = self.extended_epochs, f"at least 1 and at most {MAX_MODELS}"
+        rules = [
+            ("num_models", 1 <= self.num_models <= MAX_MODELS, counted),
+            _seed_rule(self.seed),
+            ("repeats", 0 <= self.repeats <= MAX_RERUNS, f"at least 0 and at most {MAX_RERUNS}"),
+            ("subsample", 1 <= self.subsample <= MAX_MODELS, counted),
+            (
+                "extended_epochs",
+                more is None or self.train.epochs < more <= MAX_EPOCHS,
+                f"more than train.epochs={self.train.epochs} and at most {MAX_EPOCHS}",
+            ),
+            ("stop_after", self.stop_after in (None, *STOPS), f"one of {', '.join(STOPS)}, or null"),
+        ]
+        sections = (self.budget, self.network, self.train, self.launcher, self.limits)
+        return [*broken("", self, rules), *(line for section in sections for line in section.problems())]
 
 
 @dataclass
@@ -98,11 +96,10 @@ class AnalyzeConfig:
     seed: int = 0  # of the bootstrap
     regimes: list[str] = field(default_factory=list)  # studies whose best parameters are put side by side
 
-    def validate(self) -> None:
-        """Raises UserError if a value is invalid."""
-        _check_seed(self.seed)
-        if len(set(self.regimes)) < len(self.regimes):
-            raise UserError(f"regimes=[{','.join(self.regimes)}]: a study is named twice")
+    def problems(self) -> list[str]:
+        """One line for each invalid value."""
+        once = len(set(self.regimes)) == len(self.regimes)
+        return broken("", self, [_seed_rule(self.seed), ("regimes", once, "different studies")])
 
 
 @dataclass
@@ -140,11 +137,11 @@ class RefineConfig:
     output_root: str = "results"  # the folder that holds the studies
     seed: int = 0  # of the bootstrap and the permutations
 
-    def validate(self) -> None:
-        """Raises UserError if a value is invalid."""
-        _check_seed(self.seed)
-        if self.name is not None and not re.fullmatch(r"[A-Za-z0-9_][\w.-]*", self.name):
-            raise UserError(f"name={self.name!r}: must be letters, digits, dots, dashes and underscores")
+    def problems(self) -> list[str]:
+        """One line for each invalid value."""
+        plain = self.name is None or re.fullmatch(r"[A-Za-z0-9_][\w.-]*", self.name) is not None
+        letters = "letters, digits, dots, dashes and underscores"
+        return broken("", self, [_seed_rule(self.seed), ("name", plain, letters)])
 
 
 @dataclass
@@ -155,13 +152,13 @@ class StatusConfig:
     output_root: str = "results"  # the folder that holds the studies
     json: bool = False  # one JSON object instead of a table; --json is short for json=true
 
-    def validate(self) -> None:
-        """All values can be."""
+    def problems(self) -> list[str]:
+        """None: all values are valid."""
+        return []
 
 
-def _check_seed(seed: int) -> None:
-    if not 0 <= seed <= MAX_SEED:
-        raise UserError(f"seed={seed}: must be at least 0 and at most {MAX_SEED}")
+def _seed_rule(seed: int) -> tuple[str, bool, str]:
+    return "seed", 0 <= seed <= MAX_SEED, f"at least 0 and at most {MAX_SEED}"
 
 
 def register() -> None:
@@ -182,7 +179,7 @@ def to_values(config: DictConfig) -> Any:
         key = missing[0].removesuffix(".source")
         raise UserError(f"{key}: a value is needed, for example {key}={_EXAMPLES.get(key, '...')}")
     values = OmegaConf.to_object(config)
-    values.validate()  # type: ignore[union-attr]  # one of the dataclasses above
+    refuse(values.problems())  # type: ignore[union-attr]  # one of the dataclasses above
     return values
 
 

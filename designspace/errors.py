@@ -1,5 +1,7 @@
 """The errors a user can cause or meet; scripts turn each into one line and an exit status."""
 
+from collections.abc import Iterable
+
 
 class UserError(ValueError):
     """Input that cannot be used: the message names the parameter, the value received and what is allowed.
@@ -15,3 +17,22 @@ class RunError(RuntimeError):
 def one_line(error: BaseException) -> str:
     """Name and message of an error, without line breaks."""
     return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def broken(group: str, values: object, rules: Iterable[tuple[str, bool, str]]) -> list[str]:
+    """One line, `group.key=value: must be ...`, for each (key, holds, what is allowed) that does not hold."""
+    prefix = f"{group}." if group else ""
+    wrong = ((key, getattr(values, key), allowed) for key, holds, allowed in rules if not holds)
+    return [f"{prefix}{key}={_shown(value)}: must be {allowed}" for key, value, allowed in wrong]
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, str) and not value.isprintable():
+        return repr(value)
+    return "null" if value is None else str(value)
+
+
+def refuse(problems: Iterable[str]) -> None:
+    """Raises UserError with all problems on one line, if there are any."""
+    if found := "; ".join(problems):
+        raise UserError(found)

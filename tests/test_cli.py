@@ -34,8 +34,11 @@ def tree(folder):
         (["space=regnetx", "num_model=3"], "num_model: unknown key; did you mean num_models?"),
         (["space=regnetx", "train.epoch=3"], "train.epoch: unknown key; did you mean train.epochs?"),
         (["space=regnetx", "num_models=0"], "num_models=0: must be at least 1"),
-        (["space=regnetx", "train.batch_size=9000"], "train.batch_size: must be between 1 and the 8000"),
-        (["space=regnetx", "experiment=paper"], "data.root: imagenet needs the folder with train/ and val/"),
+        (
+            ["space=regnetx", "train.batch_size=9000"],
+            "train.batch_size=9000: must be at most 8000, the",
+        ),
+        (["space=regnetx", "experiment=paper"], "data.root=null: must be an existing folder with train/"),
         (["space=regnetx", "+train.epoch=7"], "train.epoch: unknown key"),
         (["space=regnetx", "+foo=1"], "foo: unknown key"),
         (["space=regnetx", "launcher.hang_minutes=inf"], "launcher.hang_minutes=inf: must be above 0 and"),
@@ -51,7 +54,7 @@ def tree(folder):
         (["space=regnetx", "data=cifar"], "data=cifar: unknown; must be one of cifar10, cifar100"),
         (
             ["space=regnetx", "data=image_folder", "data.root=no/such"],
-            "data.root: must be an existing folder",
+            "data.root=no/such: must be an existing folder with the images",
         ),
         (["space=regnetx", "launcher.workers=0"], "launcher.workers=0: must be at least 1"),
         (["space=regnetx", "train.precision=fp8"], "train.precision=fp8: must be one of fp32, bf16"),

@@ -9,6 +9,7 @@ from hydra import compose, initialize_config_dir
 from designspace import config as configuration
 from designspace.config import RunConfig, differences, to_values
 from designspace.data.catalog import DATA_NAMES
+from designspace.errors import UserError
 from designspace.files import CONF_FOLDER
 from designspace.spaces.load import SPACE_FOLDER, available_spaces, load_space
 
@@ -88,4 +89,18 @@ def test_differences():
     assert list(differences({"a": {"b": 1, "c": [2]}}, {"a": {"b": 1, "c": [3]}, "d": 4})) == [
         ("a.c", [2], [3]),
         ("d", None, 4),
+    ]
+
+
+def test_all_invalid_values_of_all_groups_are_reported_at_once() -> None:
+    invalid = ["num_models=0", "train.lr=-1", "launcher.threads=0", "budget.resolution=0", "seed=-1"]
+    with pytest.raises(UserError) as caught:
+        composed("space.source=regnetx", "network.stem_stride=3", *invalid)
+    assert str(caught.value).split("; ") == [
+        "num_models=0: must be at least 1 and at most 1000000",
+        "seed=-1: must be at least 0 and at most 9223372036854775807",
+        "budget.resolution=0: must be at least 1 pixel and at most 8192",
+        "network.stem_stride=3: must be 1 or 2",
+        "train.lr=-1.0: must be above 0 and finite",
+        "launcher.threads=0: must be at least 1 and at most 1024",
     ]

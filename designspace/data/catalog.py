@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from designspace.data.folders import FolderListing, scan_image_folder
 from designspace.data.holdout import Shares
 from designspace.data.npz import NpzInfo, inspect_npz
 from designspace.data.settings import ON_UNREADABLE, DataInfo, DataSettings
-from designspace.errors import UserError
+from designspace.errors import UserError, broken, refuse
 
 
 @dataclass(frozen=True)
@@ -40,75 +41,55 @@ DATA_NAMES = (*IN_MEMORY_SETS, *FOLDER_SETS, NPZ)
 IMAGENET_CLASSES = 1000
 MAX_READERS = 1024  # processes
 MAX_PADDING = 32  # pixels: the side of the images
+Rule = tuple[str, bool, str]  # key, whether it holds, what is allowed
 
 
 def check_settings(settings: DataSettings) -> None:
     """Raise one `UserError` that reports everything wrong with the settings (not with the images)."""
     if settings.name not in DATA_NAMES:
-        raise UserError(f"data.name: must be one of {', '.join(DATA_NAMES)}, got {settings.name!r}")
-    problems = [*_range_problems(settings), *_root_problems(settings), *_val_images_problems(settings)]
-    if problems:
-        raise UserError("; ".join(problems))
+        refuse(broken("data", settings, [("name", False, f"one of {', '.join(DATA_NAMES)}")]))
+    rules = [*_range_rules(settings), _root_rule(settings), _val_images_rule(settings)]
+    refuse(broken("data", settings, rules))
 
 
-def _range_problems(settings: DataSettings) -> list[str]:
+def _range_rules(settings: DataSettings) -> Iterator[Rule]:
     in_folder, skips = settings.name in FOLDER_SETS, settings.on_unreadable == "skip"
     val, test = settings.val_share, settings.test_share
-    rules = [
-        ("on_unreadable", settings.on_unreadable in ON_UNREADABLE, f"must be {' or '.join(ON_UNREADABLE)}"),
-        ("on_unreadable", in_folder or not skips, f"must be refuse for {settings.name}"),
-        ("val_share", 0 < val < 1, "must be above 0 and below 1"),
-        ("test_share", 0 <= test < 1 - val or not 0 < val < 1, "must be 0 or more, and below 1 - val_share"),
-        ("num_workers", 0 <= settings.num_workers <= MAX_READERS, f"must be 0 to {MAX_READERS}"),
-        ("crop_padding", 0 <= settings.crop_padding <= MAX_PADDING, f"must be 0 to {MAX_PADDING} pixels"),
-        ("crop_padding", not (in_folder and settings.crop_padding), f"must be 0 for {settings.name}"),
-        ("lighting", 0 <= settings.lighting < math.inf, "must be 0 or more and finite"),
-        ("lighting", in_folder or not settings.lighting, f"must be 0 for {settings.name}"),
-    ]
+    yield "on_unreadable", settings.on_unreadable in ON_UNREADABLE, " or ".join(ON_UNREADABLE)
+    yield "on_unreadable", in_folder or not skips, f"refuse for {settings.name}"
+    yield "val_share", 0 < val < 1, "above 0 and below 1"
+    yield "test_share", 0 <= test < 1 - val or not 0 < val < 1, "0 or more, and below 1 - val_share"
+    yield "num_workers", 0 <= settings.num_workers <= MAX_READERS, f"0 to {MAX_READERS}"
+    yield "crop_padding", 0 <= settings.crop_padding <= MAX_PADDING, f"0 to {MAX_PADDING} pixels"
+    yield "crop_padding", not (in_folder and settings.crop_padding), f"0 for {settings.name}"
+    yield "lighting", 0 <= settings.lighting < math.inf, "0 or more and finite"
+    yield "lighting", in_folder or not settings.lighting, f"0 for {settings.name}"
     if settings.name != "image_folder":  # the only set that may come undivided
-        defaults = {key: getattr(DataSettings, key) for key in ("val_share", "test_share")}
-        rules += [
-            (key, getattr(settings, key) == value, f"must be {value}, has no effect on {settings.name}")
-            for key, value in defaults.items()
-        ]
-    return [f"data.{key}: {rule}, got {getattr(settings, key)}" for key, holds, rule in rules if not holds]
+        for key in ("val_share", "test_share"):
+            value = getattr(DataSettings, key)
+            yield key, getattr(settings, key) == value, f"{value}, has no effect on {settings.name}"
 
 
-def _root_problems(settings: DataSettings) -> list[str]:
+def _root_rule(settings: DataSettings) -> Rule:
+    root = None if settings.root is None else os.path.expanduser(settings.root)  # which leaves ~nobody
     if settings.name == NPZ:
-        return _npz_root_problems(settings)
-    if settings.root is None:
-        needed = settings.name in FOLDER_SETS
-        return (
-            [f"data.root: {settings.name} needs the folder with train/ and val/, got null"] if needed else []
-        )
+        return "root", root is not None and os.path.isfile(root), "an existing .npz file"
+    if settings.name in FOLDER_SETS:
+        inside = "train/ and val/" if settings.name == "imagenet" else "the images"
+        return "root", root is not None and os.path.isdir(root), f"an existing folder with {inside}"
     if settings.name == "fashion_mnist_small":
-        return [f"data.root: must be null, {settings.name} is part of the package; got {settings.root!r}"]
-    if not os.path.isdir(os.path.expanduser(settings.root)):  # which leaves ~nobody as it is
-        return [f"data.root: must be an existing folder, got {settings.root!r}"]
-    return []
+        return "root", root is None, f"null, {settings.name} is part of the package"
+    return "root", root is None or os.path.isdir(root), "an existing folder, or null"
 
 
-def _npz_root_problems(settings: DataSettings) -> list[str]:
-    if settings.root is None:
-        return ["data.root: npz needs the file, for example data.root=images.npz, got null"]
-    if not Path(settings.root).expanduser().is_file():
-        return [f"data.root: must be an existing .npz file, got {settings.root!r}"]
-    return []
-
-
-def _val_images_problems(settings: DataSettings) -> list[str]:
-    if settings.val_images is None:
-        return []
-    known = IN_MEMORY_SETS.get(settings.name)
+def _val_images_rule(settings: DataSettings) -> Rule:
+    asked, known = settings.val_images, IN_MEMORY_SETS.get(settings.name)
     if known is None or known.split_is_fixed:
-        rule = f"must be null, {settings.name} brings its own validation images"
-    else:
-        lowest, highest = known.num_classes, known.num_train_split - known.num_classes
-        if lowest <= settings.val_images <= highest:
-            return []
-        rule = f"must be between {lowest} and {highest} for {settings.name}"
-    return [f"data.val_images: {rule}, got {settings.val_images}"]
+        allowed = f"null, {settings.name} brings its own validation images"
+        return "val_images", asked is None, allowed
+    lowest, highest = known.num_classes, known.num_train_split - known.num_classes
+    allowed = f"between {lowest} and {highest} for {settings.name}, or null"
+    return "val_images", asked is None or lowest <= asked <= highest, allowed
 
 
 def data_info(settings: DataSettings) -> DataInfo:
@@ -144,13 +125,6 @@ def list_images(settings: DataSettings) -> FolderListing:
             f"has {len(listing.classes)}; data=image_folder takes any number"
         )
     return listing
-
-
-def check_batch(settings: DataSettings, batch_size: int) -> None:
-    """Raise a UserError if the settings are invalid, or an in-memory set has no batch of that size."""
-    check_settings(settings)
-    if settings.name not in FOLDER_SETS:
-        data_info(settings).steps_per_epoch(batch_size)
 
 
 def num_classes(settings: DataSettings) -> int:

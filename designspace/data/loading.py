@@ -38,7 +38,7 @@ def load_data(
         UserError: it cannot be used, or is no longer what was `found` when the run began.
     """
     if resolution < 1:
-        raise UserError(f"budget.resolution: must be at least 1 pixel, got {resolution}")
+        raise UserError(f"resolution={resolution}: must be at least 1 pixel")
     if settings.name in FOLDER_SETS:
         from designspace.data.folder_images import FolderImages  # torchvision: slow to import
 

@@ -43,7 +43,7 @@ class DataInfo:
         """
         if not 1 <= batch_size <= self.num_train:
             raise UserError(
-                f"train.batch_size: must be between 1 and the {self.num_train} training images "
-                f"of {self.name}, got {batch_size}"
+                f"batch_size={batch_size}: must be between 1 and the {self.num_train} training images "
+                f"of {self.name}"
             )
         return self.num_train // batch_size

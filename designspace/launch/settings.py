@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from designspace.errors import UserError
+from designspace.errors import broken
 
 HERE = ("local", "debug")  # launchers of this machine
 LAUNCHERS = (*HERE, "slurm")
@@ -58,11 +58,11 @@ class LauncherSettings:
             return self.workers
         return gpus * self.workers_per_gpu or max(1, cores // self.threads)
 
-    def validate(self) -> None:
-        """Raises UserError with all invalid values."""
+    def problems(self) -> list[str]:
+        """One line for each invalid value."""
         count, never = f"at least 1 and at most {MAX_COUNT}", f"at most {MAX_MINUTES}"
         workers = f"at least 1 and at most {MAX_WORKERS}"
-        rules = {
+        rules: dict[str, bool | str] = {  # True, or what is allowed
             "name": self.name in LAUNCHERS or f"one of {', '.join(LAUNCHERS)}",
             "workers": self.workers in (None, AUTO)
             or (isinstance(self.workers, int) and 1 <= self.workers <= MAX_WORKERS)
@@ -90,6 +90,4 @@ class LauncherSettings:
             or "above 0 and within timeout_min",
             "array_parallelism": 1 <= self.array_parallelism <= MAX_COUNT or count,
         }
-        broken = [f"launcher.{k}={getattr(self, k)}: must be {v}" for k, v in rules.items() if v is not True]
-        if broken:
-            raise UserError("; ".join(broken))
+        return broken("launcher", self, ((key, rule is True, str(rule)) for key, rule in rules.items()))

@@ -77,11 +77,6 @@ class Slurm:
         """Why the cluster takes no more jobs now, or None."""
         return "the queue cannot be asked" if self._silent else self._refusal
 
-    @property
-    def name_pattern(self) -> str:
-        """What the names of all jobs of this folder begin with."""
-        return self._token
-
     def log_of(self, key: str) -> Path | None:
         """The newest error log of a task that worked on the key."""
         for submission in reversed([*self._submissions(self._folder / OVER), *self._submissions()]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from designspace.errors import UserError
+from designspace.errors import broken
 
 MAX_STEM_WIDTH = 65_536  # channels; costs are whole numbers of 64 bits
 
@@ -17,11 +17,17 @@ class NetworkSettings:
     stem_stride: int = 2  # 1 or 2
     zero_init_residual: bool = False  # start every residual block as the identity
 
-    def validate(self) -> None:
-        """Raises UserError if the stem is invalid."""
-        if not 1 <= self.stem_width <= MAX_STEM_WIDTH:
-            raise UserError(
-                f"network.stem_width={self.stem_width}: must be at least 1 channel, at most {MAX_STEM_WIDTH}"
-            )
-        if self.stem_stride not in (1, 2):
-            raise UserError(f"network.stem_stride={self.stem_stride}: must be 1 or 2")
+    def problems(self) -> list[str]:
+        """One line for each invalid value."""
+        return broken(
+            "network",
+            self,
+            [
+                (
+                    "stem_width",
+                    1 <= self.stem_width <= MAX_STEM_WIDTH,
+                    f"at least 1 channel and at most {MAX_STEM_WIDTH}",
+                ),
+                ("stem_stride", self.stem_stride in (1, 2), "1 or 2"),
+            ],
+        )

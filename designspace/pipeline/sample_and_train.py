@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 
 from designspace.config import RunConfig
-from designspace.data.catalog import LOOKED_AT_SETS, check_batch
+from designspace.data.catalog import LOOKED_AT_SETS, data_info
 from designspace.data.found import DataFound, find_data
 from designspace.data.readable import check_images
 from designspace.files import make_writable_folder
@@ -61,9 +61,7 @@ def run(config: RunConfig) -> RunResult:
     settings = resolved_settings(config, space, found)
     check_unchanged(folder, settings)
     if trains:
-        check_batch(config.data, config.train.batch_size)
-        if found is not None:
-            found.info.steps_per_epoch(config.train.batch_size)  # complains of a batch larger than the set
+        config.train.check_batch((data_info(config.data) if found is None else found.info).num_train)
     if found is not None and trains and not config.plan:
         found = _checked(config, folder, found)
         settings = resolved_settings(config, space, found)

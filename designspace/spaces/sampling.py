@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from designspace.errors import UserError
+from designspace.errors import UserError, broken, refuse
 from designspace.networks.architecture import Architectures, IntArray
 from designspace.networks.complexity import METRICS, Complexity, costs
 from designspace.networks.settings import NetworkSettings
@@ -40,16 +40,18 @@ class BudgetSettings:
         declared = {name: getattr(self, name) for name in METRICS}
         return {name: (float(w[0]), float(w[1])) for name, w in declared.items() if w is not None}
 
-    def validate(self) -> None:
-        """Raises UserError if a window or the resolution is invalid."""
-        for name in METRICS:
-            window = getattr(self, name)
-            if window is not None and not (len(window) == 2 and 0 < window[0] <= window[1]):
-                raise UserError(f"budget.{name}={window}: must be [low, high] with 0 < low <= high")
-        if not 1 <= self.resolution <= MAX_RESOLUTION:
-            raise UserError(
-                f"budget.resolution={self.resolution}: must be at least 1 pixel and at most {MAX_RESOLUTION}"
-            )
+    def problems(self) -> list[str]:
+        """One line for each invalid value."""
+        window = "[low, high] with 0 < low <= high"
+        sizes = [(name, _is_window(getattr(self, name)), window) for name in METRICS]
+        pixels = f"at least 1 pixel and at most {MAX_RESOLUTION}"
+        return broken(
+            "budget", self, [*sizes, ("resolution", 1 <= self.resolution <= MAX_RESOLUTION, pixels)]
+        )
+
+
+def _is_window(window: list[float] | None) -> bool:
+    return window is None or (len(window) == 2 and 0 < window[0] <= window[1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,8 +100,8 @@ def sample(
     """
     if num_models < 1:
         raise UserError(f"num_models={num_models}: must be at least 1")
-    budget.validate()
-    network.validate()
+    refuse(budget.problems())
+    refuse(network.problems())
     search = _Search(space, seed, budget, network, num_classes)
     found: list[Draws] = []
     seen: set[bytes] = set()

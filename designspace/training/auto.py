@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from designspace.errors import UserError
+from designspace.errors import UserError, refuse
 from designspace.files import create
 from designspace.training.settings import AUTO, MEMORY_FORMATS, PRECISIONS, TrainSettings
 
@@ -84,7 +84,7 @@ def read_choice(path: Path, settings: TrainSettings) -> Choice | None:
         choice = Choice(**json.loads(_read(path)))
         if sorted(choice.chosen) != sorted(asked(settings)):
             raise ValueError("chooses something else")
-        choice.applied(settings).validate()
+        refuse(choice.applied(settings).problems())
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, AttributeError) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from designspace.errors import UserError
+from designspace.errors import broken, refuse
 
 PRECISIONS = ("fp32", "bf16")
 MEMORY_FORMATS = ("channels_last", "contiguous")
@@ -32,9 +32,15 @@ class TrainSettings:
     deterministic: bool = False  # on a GPU: deterministic kernels only (slower); the CPU always is
     cuda_graphs: bool = False  # on a GPU: replay each step as one graph, for networks of many small kernels
 
-    def validate(self) -> None:
-        """Raises UserError with all invalid values."""
-        rules = {
+    def check_batch(self, images: int) -> None:
+        """Raises UserError if so many training images do not fill a batch."""
+        if self.batch_size > images:
+            fewer = f"at most {images}, the number of training images"
+            refuse(broken("train", self, [("batch_size", False, fewer)]))
+
+    def problems(self) -> list[str]:
+        """One line for each invalid value."""
+        rules: dict[str, bool | str] = {  # True, or what is allowed
             "epochs": 1 <= self.epochs <= MAX_EPOCHS or f"at least 1 and at most {MAX_EPOCHS}",
             "batch_size": 2 <= self.batch_size <= MAX_BATCH or f"at least 2 images and at most {MAX_BATCH}",
             "val_batch_size": 1 <= self.val_batch_size <= MAX_BATCH
@@ -49,6 +55,4 @@ class TrainSettings:
             "memory_format": self.memory_format in (*MEMORY_FORMATS, AUTO)
             or f"one of {', '.join((*MEMORY_FORMATS, AUTO))}",
         }
-        broken = [f"train.{k}={getattr(self, k)}: must be {v}" for k, v in rules.items() if v is not True]
-        if broken:
-            raise UserError("; ".join(broken))
+        return broken("train", self, ((key, rule is True, str(rule)) for key, rule in rules.items()))

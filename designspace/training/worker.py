@@ -58,7 +58,7 @@ class Worker:
         self._data = data or load_data(
             job.data, resolution=job.resolution, device=self._device, found=job.found
         )
-        self._data.steps_per_epoch(job.train.batch_size)  # complains of a batch larger than the data set
+        job.train.check_batch(self._data.info.num_train)
         self._settings = self._settled()
 
     def __call__(self, request: Model | Timing) -> Record | float:

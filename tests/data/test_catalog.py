@@ -56,7 +56,7 @@ def test_configuration_files(name: str) -> None:
     assert isinstance(settings, DataSettings)
     assert settings.name == name
     if settings.name in ("image_folder", "imagenet", "npz"):
-        with pytest.raises(UserError, match="needs the f"):
+        with pytest.raises(UserError, match=r"data\.root=null: must be an existing"):
             data_info(settings)
     else:
         assert data_info(settings) == data_info(DataSettings(name))
@@ -81,7 +81,7 @@ def messages(settings: DataSettings) -> str:
 @pytest.mark.parametrize(
     ("settings", "parts"),
     [
-        (DataSettings("mnist"), ["data.name", "'mnist'", *DATA_NAMES]),
+        (DataSettings("mnist"), ["data.name", "=mnist", *DATA_NAMES]),
         (DataSettings("fashion_mnist", root="no/such\nfolder"), ["data.root", "existing folder"]),
         (DataSettings(root="."), ["data.root", "part of the package"]),
         (DataSettings(val_images=100), ["data.val_images", "brings its own", "100"]),

@@ -224,12 +224,15 @@ def test_splits_of_other_names_are_no_classes(
 @pytest.mark.parametrize(
     ("shares", "part"),
     [
-        ({"val_share": 0.0}, "data.val_share: must be above 0 and below 1, got 0.0"),
-        ({"val_share": 1.0}, "data.val_share: must be above 0"),
-        ({"test_share": -0.1}, "data.test_share: must be 0 or more, and below 1 - val_share, got -0.1"),
-        ({"val_share": 0.6, "test_share": 0.4}, "data.test_share: must be 0 or more, and below"),
-        ({"name": "imagenet", "val_share": 0.1}, "data.val_share: must be 0.2, has no effect on imagenet"),
-        ({"on_unreadable": "warn"}, "data.on_unreadable: must be refuse or skip, got warn"),
+        ({"val_share": 0.0}, "data.val_share=0.0: must be above 0 and below 1"),
+        ({"val_share": 1.0}, "data.val_share=1.0: must be above 0"),
+        ({"test_share": -0.1}, "data.test_share=-0.1: must be 0 or more, and below 1 - val_share"),
+        ({"val_share": 0.6, "test_share": 0.4}, "data.test_share=0.4: must be 0 or more, and below"),
+        (
+            {"name": "imagenet", "val_share": 0.1},
+            "data.val_share=0.1: must be 0.2, has no effect",
+        ),
+        ({"on_unreadable": "warn"}, "data.on_unreadable=warn: must be refuse or skip"),
     ],
 )
 def test_settings_that_cannot_be(image_folder: Path, shares: dict, part: str) -> None:

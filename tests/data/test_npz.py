@@ -120,11 +120,11 @@ def test_damaged_files(tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "part"),
     [
-        ({"root": None}, "needs the file"),
+        ({"root": None}, "data.root=null: must be an existing .npz file"),
         ({"root": "/"}, "must be an existing .npz file"),
-        ({"val_images": 3}, "data.val_images: must be null"),
-        ({"lighting": 0.1}, "data.lighting: must be 0"),
-        ({"on_unreadable": "skip"}, "data.on_unreadable: must be refuse"),
+        ({"val_images": 3}, "data.val_images=3: must be null"),
+        ({"lighting": 0.1}, "data.lighting=0.1: must be 0"),
+        ({"on_unreadable": "skip"}, "data.on_unreadable=skip: must be refuse"),
     ],
 )
 def test_settings_that_cannot_be(tmp_path: Path, changes: dict, part: str) -> None:

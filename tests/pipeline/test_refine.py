@@ -13,7 +13,7 @@ from hydra import compose, initialize_config_dir
 
 from designspace import config as configuration
 from designspace.config import AnalyzeConfig, RefineConfig, RestrictSettings, RunConfig, SpaceSettings
-from designspace.errors import UserError
+from designspace.errors import UserError, refuse
 from designspace.files import CONF_FOLDER
 from designspace.pipeline import sample_and_train
 from designspace.pipeline.analyze import analyze_study
@@ -310,7 +310,7 @@ def test_long_and_short_forms_are_the_same():
 @pytest.mark.parametrize("name", ["a/b", "", ".hidden", "two words"])
 def test_names_that_cannot_be(name):
     with pytest.raises(UserError, match="must be letters, digits, dots, dashes and underscores"):
-        config(name=name).validate()
+        refuse(config(name=name).problems())
 
 
 def test_writing_the_same_space_twice_gives_the_same_population(root):

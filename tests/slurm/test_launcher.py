@@ -148,16 +148,14 @@ def test_live_keys_are_those_of_the_queue_and_of_fresh_intents(slurm, tmp_path):
     eventually(lambda: jobs.live_keys() == {"a", "b"})
 
     # A driver that was killed between the intent and sbatch's answer: the job may yet appear in the queue.
-    fresh = Submission(f"{jobs.name_pattern}-fresh", (("d",),), None, time.time())
-    old = Submission(f"{jobs.name_pattern}-old", (("e",),), None, time.time() - 1000)
+    fresh = Submission(f"{jobs._token}-fresh", (("d",),), None, time.time())
+    old = Submission(f"{jobs._token}-old", (("e",),), None, time.time() - 1000)
     jobs._keep(fresh)
     jobs._keep(old)
     assert jobs.live_keys() == {"a", "b", "d"}
     assert not jobs._path(old.name).exists()
     # It did appear, with a name that tells whose it is.
-    slurm.run(
-        "sbatch", f"--job-name={jobs.name_pattern}-old", "--mem=100", "--output=/dev/null", "--wrap=sleep 9"
-    )
+    slurm.run("sbatch", f"--job-name={jobs._token}-old", "--mem=100", "--output=/dev/null", "--wrap=sleep 9")
     jobs._keep(old)
     assert jobs.live_keys() == {"a", "b", "d", "e"}
 
@@ -172,19 +170,19 @@ def test_live_keys_are_those_of_the_queue_and_of_fresh_intents(slurm, tmp_path):
 def test_a_queue_that_does_not_answer_is_not_an_empty_one(tmp_path, monkeypatch, caplog):
     jobs = Slurm(tmp_path / "jobs", settings())
     (tmp_path / "jobs").mkdir()
-    jobs._keep(Submission(f"{jobs.name_pattern}-1", (("a",),), "1", 0.0))
+    jobs._keep(Submission(f"{jobs._token}-1", (("a",),), "1", 0.0))
     monkeypatch.setenv("SLURM_CONF", str(tmp_path / "none.conf"))
     monkeypatch.setattr(launcher, "QUERY_SECONDS", 0.5)  # squeue looks for its controller for a minute
     assert jobs.live_keys() is None
     assert jobs.live_keys() is None
     assert caplog.text.count("the queue does not answer") == 1
-    assert jobs._path(f"{jobs.name_pattern}-1").exists()
+    assert jobs._path(f"{jobs._token}-1").exists()
 
 
 def test_a_torn_list_of_jobs_is_named(tmp_path):
     jobs = Slurm(tmp_path / "jobs", settings())
     (tmp_path / "jobs").mkdir()
-    path = jobs._path(f"{jobs.name_pattern}-1")
+    path = jobs._path(f"{jobs._token}-1")
     path.write_text('{"tasks": [["a"')
     with pytest.raises(RunError, match="cannot be read"):
         jobs.live_keys()

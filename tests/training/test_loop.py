@@ -11,7 +11,7 @@ from torch import nn
 
 from designspace.data.images import InMemoryImages
 from designspace.data.settings import DataInfo
-from designspace.errors import UserError
+from designspace.errors import UserError, refuse
 from designspace.training import loop
 from designspace.training.loop import estimate_seconds, learning_rate, train_network, validate
 from designspace.training.settings import TrainSettings
@@ -147,7 +147,7 @@ def test_the_estimate_counts_steps_validation_batches_and_epochs(data, monkeypat
 )  # fmt: skip
 def test_impossible_recipes(change):
     with pytest.raises(UserError, match="train"):
-        replace(SETTINGS, **change).validate()
+        refuse(replace(SETTINGS, **change).problems())
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from designspace.errors import refuse
 from designspace.launch.pool import DIED, Outcome
 from designspace.launch.settings import LauncherSettings
 from designspace.networks.architecture import Architecture
@@ -83,4 +84,4 @@ def test_auto_in_a_task_counts_on_one_worker_a_gpu():
 @pytest.mark.parametrize("value", [0, -1, "many"])
 def test_other_numbers_are_refused(value):
     with pytest.raises(ValueError, match=r"launcher.workers=.*: must be at least 1 .*, auto, or null"):
-        LauncherSettings(workers=value).validate()
+        refuse(LauncherSettings(workers=value).problems())
