@@ -130,6 +130,40 @@ def sample(
     return Population(space, networks, complexity, draws.parameters, last, duplicates)
 
 
+def sample_with_duplicates(
+    space: Space,
+    num_draws: int,
+    *,
+    seed: int,
+    budget: BudgetSettings,
+    network: NetworkSettings,
+    num_classes: int,
+) -> Architectures:
+    """Draw `num_draws` networks from the law of `space` given its restrictions and the budget.
+
+    Independent draws, so that a network may come up several times, in contrast to the population that
+    `sample` gives: where the window is narrow the two differ.
+
+    Raises:
+        UserError: the budget cannot be met.
+    """
+    if num_draws < 1:
+        raise UserError(f"num_draws={num_draws}: must be at least 1")
+    budget.validate()
+    network.validate()
+    search = _Search(space, seed, budget, network, num_classes)
+    found: list[Draws] = []
+    count = 0
+    for block_start, draws in search.blocks():
+        found.append(draws)
+        count += len(draws)
+        if count >= num_draws:
+            break
+        if count == 0 and block_start + BLOCK_SIZE >= PATIENCE:
+            raise UserError(search.explain(num_draws, 0, block_start + BLOCK_SIZE))
+    return search.architectures(concatenate(found)).take(slice(num_draws))
+
+
 def _keys(draws: Draws) -> Iterator[bytes]:
     """What makes two draws the same network, one key a draw."""
     values = (
