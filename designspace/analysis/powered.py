@@ -6,8 +6,8 @@ This is cross-prediction (Zrnic and Candes 2023, arXiv 2309.16598; prediction-po
 2301.09633), with a weight w in 0..1 per space that adapts to the worth of the predictor (PPI++, arXiv
 2311.01453). The bracket has mean 0 whatever the predictor, since the prediction of a model comes from a fit
 that did not see it, so a bad predictor costs width and never validity. The weight of a model comes from the
-models of the other folds, and is shrunk towards 0 by its own uncertainty: tuned on the same few models it
-would cost more than it brings.
+models of the other folds (whose predictions have seen it), and is shrunk towards 0 by its own uncertainty:
+tuned on the same few models it would cost more than it brings.
 
 A population has no network twice, so a model of a fold is a draw from the law of the space given that it is
 none of the networks of the other folds, T. With the probabilities pi of T among the pool's draws,
@@ -17,61 +17,30 @@ none of the networks of the other folds, T. With the probabilities pi of T among
 
 has the mean of the space's law as its expectation (Des Raj 1956); where the window is wide, pi is 0.
 
-One estimator gives estimate, interval and p: the Student statistic of these values, made symmetric by Hall's
-transformation (1992), which corrects for the skewness of errors. Intervals of shares are Wilson's at the
-number of trainings that they are worth.
+One estimator gives estimate, interval and p: the Student statistic of these values, made symmetric by
+Hall's transformation (1992), which corrects for the skewness of errors as far as it is known. Student's law
+is that of normal values, and fits share the models that they are tested on, so variances are multiplied by
+1 + extra / n, with extra from simulation (scripts/benchmark/powered_coverage.py); where the powered variance
+is not the smaller one, the estimate is the plain one. Intervals of shares are Wilson's at the number of
+trainings that they are worth.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from scipy import stats
 
-from designspace.analysis.powered_features import Pool
-from designspace.analysis.predictor import Basis, Fit, assign_folds, fit, make_basis
-from designspace.analysis.results import BoolArray
-from designspace.analysis.statistics import CONFIDENCE, NAN, NONE, Estimate, Interval, named_rng, wilson
+from designspace.analysis.statistics import CONFIDENCE, NAN, NONE, Estimate, Interval, wilson
 from designspace.networks.architecture import FloatArray, IntArray
 
 FOLDS = 10
-FEWEST_POWERED = 20  # finished models of a space; with fewer the weight is mostly noise
-MOST_UNFINISHED = 0.02  # share of failed and diverged models up to which the narrower interval is claimed
 FEWEST_EVENTS = 5  # models on each side of a point of the EDF
+PLAIN_EXTRA, POWERED_EXTRA = 1.0, 5.0  # variance times 1 + this / n
 SHRINK = 2.0  # squared t value of its slope up to which a weight is 0
-POOL_QUANTILES = 400  # that stand for the pool's predictions where their law is needed
-
-
-@dataclass(frozen=True, eq=False)
-class Trained:
-    """The models of one space that have a verdict."""
-
-    keys: Sequence[Hashable]  # [n] of the networks, as in the pool
-    features: FloatArray  # [n, features]
-    errors: FloatArray  # [n] top-1 percent, NaN where failed or diverged
-
-
-@dataclass(frozen=True, eq=False)
-class DesignedPool:
-    """A pool in the columns of a basis."""
-
-    pool: Pool
-    design: FloatArray  # [m, columns]
-
-    @cached_property
-    def mean(self) -> FloatArray:
-        """[columns] over draws."""
-        return np.asarray(self.pool.counts @ self.design / self.pool.draws)
-
-    @cached_property
-    def covariance(self) -> FloatArray:
-        """[columns, columns] over draws."""
-        x = self.design - self.mean
-        return np.asarray((x * self.pool.counts[:, None]).T @ x / self.pool.draws)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +88,7 @@ class Sample:
     @cached_property
     def powered(self) -> Moments:
         weight = float(self.weights.mean()) if self.n else 0.0
-        return moments(self.values, weight**2 * self.pool_variance)
+        return moments(self.values, weight**2 * self.pool_variance, extra=POWERED_EXTRA)
 
     @cached_property
     def plain(self) -> Moments:
@@ -143,19 +112,21 @@ class Sample:
 
 @dataclass(frozen=True)
 class Moments:
-    """Of a mean: value, variance of it, third central moment of it, degrees of freedom."""
+    """Of a mean, or of a difference of means."""
 
     value: float
     variance: float
-    third: float
-    freedom: float
+    third: float  # central moment
+    third_noise: float  # variance of that of a normal sample of the size
+    freedom: float  # degrees, of the variance
 
     def __sub__(self, other: Moments) -> Moments:
         """Of the difference of two independent means; degrees of freedom by Welch and Satterthwaite."""
         variance = self.variance + other.variance
         spread = self.variance**2 / self.freedom + other.variance**2 / other.freedom
         freedom = variance**2 / spread if spread > 0 else self.freedom + other.freedom
-        return Moments(self.value - other.value, variance, self.third - other.third, freedom)
+        noise = self.third_noise + other.third_noise
+        return Moments(self.value - other.value, variance, self.third - other.third, noise, freedom)
 
     def interval(self, confidence: float = CONFIDENCE) -> Interval:
         """The values that `p` does not reject at 1 - confidence."""
@@ -173,7 +144,11 @@ class Moments:
 
     @property
     def skewness(self) -> float:
-        return self.third / self.variance**1.5 if self.variance > 0 else 0.0
+        """Shrunk towards 0 by its noise, as James and Stein do."""
+        if self.variance == 0 or self.third == 0:
+            return 0.0
+        noise = self.third_noise / self.third**2
+        return float(self.third / self.variance**1.5 * max(0.0, 1 - noise))
 
     def _symmetric(self, t: float) -> float:
         """Hall's cubic transformation of the studentised mean, increasing everywhere."""
@@ -188,15 +163,15 @@ class Moments:
         return 3 / a * (float(np.cbrt(1 + a * (t - a / 6))) - 1)
 
 
-def moments(values: FloatArray, further_variance: float = 0.0) -> Moments:
-    """Of the mean of values [n]; NaN below two."""
+def moments(values: FloatArray, further_variance: float = 0.0, *, extra: float = PLAIN_EXTRA) -> Moments:
+    """Of the mean of values [n], with a variance times 1 + extra / n; NaN below two."""
     n = len(values)
     if n < 2:
-        return Moments(float(values.mean()) if n else NAN, NAN, NAN, NAN)
+        return Moments(float(values.mean()) if n else NAN, NAN, NAN, NAN, NAN)
     centred = values - values.mean()
-    variance = float(centred @ centred) / (n - 1) / n + further_variance
+    variance = (float(centred @ centred) / (n - 1) / n + further_variance) * (1 + extra / n)
     third = float((centred**3).sum()) / n**3
-    return Moments(float(values.mean()), variance, third, n - 1)
+    return Moments(float(values.mean()), variance, third, 6 * variance**3 / n**2, n - 1)
 
 
 # ---- estimates ---------------------------------------------------------------------------------------------
@@ -280,193 +255,3 @@ def _share(share: float, n: float) -> Estimate:
         return NONE
     low, high = wilson(np.array(share), n)
     return Estimate(share, Interval(float(low), float(high), "Wilson"))
-
-
-# ---- cross-fitting -----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class CrossFits:
-    """The predictors of a study, each fitted to the models of all spaces that are not in its fold."""
-
-    design: FloatArray  # [n, columns] of the finished models of all spaces
-    errors: FloatArray  # [n]
-    folds: IntArray  # [n]
-    every: tuple[Fit, ...]  # [FOLDS]
-
-    @cached_property
-    def residuals(self) -> tuple[FloatArray, ...]:
-        """[FOLDS] of every fit on its own models, each left out in its turn, in increasing order."""
-        found = []
-        for k, fitted in enumerate(self.every):
-            rows = self.folds != k
-            found.append(np.sort(fitted.left_out_residuals(self.design[rows], self.errors[rows])))
-        return tuple(found)
-
-
-@dataclass(frozen=True, eq=False)
-class PoweredSpace:
-    """One space after cross-fitting, ready to be asked for estimates."""
-
-    trained: Trained
-    design: FloatArray  # [n, columns] of the trained
-    folds: IntArray  # [n]
-    pool: DesignedPool
-    fits: CrossFits
-    seen: tuple[IntArray, ...]  # [FOLDS] rows of the pool that models of the other folds are, of any space
-    seen_errors: tuple[FloatArray, ...]  # [FOLDS] their errors
-    reason: str  # why predictions are not used; empty if they are
-
-    @property
-    def finished(self) -> BoolArray:
-        return np.isfinite(self.trained.errors)
-
-    def mean(self) -> Sample:
-        """For the mean error of the models that finish."""
-        errors, done = self.trained.errors, self.finished
-        return self._sample(errors[done], self.folds[done], *self._predicted_means(done), self.seen_errors)
-
-    def below(self, error: float) -> Sample:
-        """For the EDF at one error: the share of models below it; failed and diverged ones never are."""
-        outcomes = np.where(self.finished, self.trained.errors < error, False).astype(float)
-        seen = tuple((errors < error).astype(float) for errors in self.seen_errors)
-        return self._sample(outcomes, self.folds, *self._predicted_shares(error), seen)
-
-    def _sample(
-        self,
-        outcomes: FloatArray,
-        folds: IntArray,
-        controls: FloatArray,
-        variance: float,
-        seen: Sequence[FloatArray],
-    ) -> Sample:
-        counts, draws = self.pool.pool.counts, self.pool.pool.draws
-        shares = [counts[rows] / draws for rows in self.seen]
-        total = np.array([share @ values for share, values in zip(shares, seen, strict=True)])
-        share = np.array([share.sum() for share in shares])
-        return Sample(outcomes, controls, folds, share, total, variance, self.reason)
-
-    def _predicted_means(self, done: BoolArray) -> tuple[FloatArray, float]:
-        """Controls of the finished models, and variance of the mean over the pool."""
-        controls = np.zeros(len(done))
-        spread = 0.0
-        for k, fitted in enumerate(self.fits.every):
-            held = self.folds == k
-            controls[held] = fitted.predict(self.design[held]) - fitted.predict(self._unseen_mean(k))
-            spread += float(fitted.coefficients @ self.pool.covariance @ fitted.coefficients) / FOLDS
-        return controls[done], spread / self.pool.pool.draws
-
-    def _unseen_mean(self, fold: int) -> FloatArray:
-        """[columns] over the draws of the pool that no other fold has trained."""
-        counts, draws = self.pool.pool.counts, self.pool.pool.draws
-        rows = self.seen[fold]
-        left = draws - counts[rows].sum()
-        return np.asarray((draws * self.pool.mean - counts[rows] @ self.pool.design[rows]) / max(left, 1))
-
-    @cached_property
-    def _pool_predictions(self) -> tuple[FloatArray, ...]:
-        """[FOLDS] of [POOL_QUANTILES] quantiles of the predictions over the draws that are not seen."""
-        levels = (np.arange(POOL_QUANTILES) + 0.5) / POOL_QUANTILES
-        found = []
-        for fitted, rows in zip(self.fits.every, self.seen, strict=True):
-            counts = self.pool.pool.counts.copy()
-            counts[rows] = 0
-            predicted = fitted.predict(self.pool.design)
-            order = np.argsort(predicted, kind="stable")
-            places = np.searchsorted(np.cumsum(counts[order]), levels * counts.sum())
-            found.append(predicted[order][places])
-        return tuple(found)
-
-    def _predicted_shares(self, error: float) -> tuple[FloatArray, float]:
-        """Chances that an error is below this, less their mean over the pool; as `_predicted_means`."""
-        controls = np.zeros(len(self.folds))
-        spread = 0.0
-        for k, (fitted, residuals) in enumerate(zip(self.fits.every, self.fits.residuals, strict=True)):
-            held = self.folds == k
-            pool = _share_below(error - self._pool_predictions[k], residuals)
-            controls[held] = _share_below(error - fitted.predict(self.design[held]), residuals) - pool.mean()
-            spread += float(pool.var()) / FOLDS
-        return controls, spread / self.pool.pool.draws
-
-
-def _share_below(values: FloatArray, ordered: FloatArray) -> FloatArray:
-    """Share of the ordered residuals below each value."""
-    return np.asarray(np.searchsorted(ordered, values) / len(ordered))
-
-
-def design_pools(pools: Mapping[str, Pool], *, seed: int) -> tuple[Basis, dict[str, DesignedPool]]:
-    """A basis for the spaces of a study, and their pools in it."""
-    basis = make_basis([pool.features for pool in pools.values()], named_rng(seed, "landmarks"))
-    return basis, {name: DesignedPool(pool, basis.design(pool.features)) for name, pool in pools.items()}
-
-
-def cross_fit(
-    spaces: Mapping[str, Trained], pools: Mapping[str, DesignedPool], basis: Basis, *, seed: int
-) -> dict[str, PoweredSpace]:
-    """Predict every model of a study from a fit on the other folds of all spaces."""
-    designs = {name: basis.design(trained.features) for name, trained in spaces.items()}
-    return cross_fit_designs(spaces, designs, pools, named_rng(seed, "folds"))
-
-
-def cross_fit_designs(
-    spaces: Mapping[str, Trained],
-    designs: Mapping[str, FloatArray],
-    pools: Mapping[str, DesignedPool],
-    rng: np.random.Generator,
-) -> dict[str, PoweredSpace]:
-    """`cross_fit` of models whose rows of the design, [n, columns] a space, are known."""
-    folds = assign_folds([trained.keys for trained in spaces.values()], FOLDS, rng)
-    design = np.concatenate([designs[name] for name in spaces])
-    errors = np.concatenate([trained.errors for trained in spaces.values()])
-    keys = [key for trained in spaces.values() for key in trained.keys]
-    fold, done = np.concatenate(folds), np.isfinite(errors)
-    fits = _fit_all(design[done], errors[done], fold[done])
-    result = {}
-    for (name, trained), own in zip(spaces.items(), folds, strict=True):
-        seen = _seen(pools[name].pool, keys, errors, fold)
-        result[name] = PoweredSpace(
-            trained,
-            designs[name],
-            own,
-            pools[name],
-            fits,
-            tuple(rows for rows, _ in seen),
-            tuple(values for _, values in seen),
-            _why_plain(trained.errors),
-        )
-    return result
-
-
-def _fit_all(design: FloatArray, errors: FloatArray, folds: IntArray) -> CrossFits:
-    fits = []
-    for k in range(FOLDS):
-        rows = folds != k
-        if not rows.any():
-            raise ValueError(f"cross-fitting needs finished models outside fold {k}, but there is none")
-        fits.append(fit(design[rows], errors[rows]))
-    return CrossFits(design, errors, folds, tuple(fits))
-
-
-def _seen(
-    pool: Pool, keys: Sequence[Hashable], errors: FloatArray, folds: IntArray
-) -> list[tuple[IntArray, FloatArray]]:
-    """For each fold: rows of the pool that finished models of other folds are, and their errors."""
-    found: dict[int, list[int]] = {}
-    for model, key in enumerate(keys):
-        if (row := pool.places.get(key)) is not None and np.isfinite(errors[model]):
-            found.setdefault(row, []).append(model)
-    rows = np.array(list(found), dtype=np.int64)
-    means = np.array([errors[models].mean() for models in found.values()])
-    fold = np.array([folds[models[0]] for models in found.values()], dtype=np.int64)
-    return [(rows[fold != k], means[fold != k]) for k in range(FOLDS)]
-
-
-def _why_plain(errors: FloatArray) -> str:
-    """Reason why the predictions for a space are not used; empty if they are."""
-    done = int(np.isfinite(errors).sum())
-    if done < FEWEST_POWERED:
-        return f"only {done} finished models, of {FEWEST_POWERED} that it takes"
-    unfinished = 1 - done / len(errors)
-    if unfinished > MOST_UNFINISHED:
-        return f"{unfinished:.1%} of the models failed or diverged, more than {MOST_UNFINISHED:.0%}"
-    return ""
