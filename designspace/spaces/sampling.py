@@ -100,8 +100,7 @@ def sample(
     """
     if num_models < 1:
         raise UserError(f"num_models={num_models}: must be at least 1")
-    refuse(budget.problems())
-    refuse(network.problems())
+    refuse([*budget.problems(), *network.problems()])
     search = _Search(space, seed, budget, network, num_classes)
     found: list[Draws] = []
     seen: set[bytes] = set()
@@ -149,8 +148,7 @@ def sample_with_duplicates(
     """
     if num_draws < 1:
         raise UserError(f"num_draws={num_draws}: must be at least 1")
-    budget.validate()
-    network.validate()
+    refuse([*budget.problems(), *network.problems()])
     search = _Search(space, seed, budget, network, num_classes)
     found: list[Draws] = []
     count = 0
