@@ -6,6 +6,7 @@ from functools import partial
 
 from designspace.analysis.compare import neighbours
 from designspace.analysis.normalized import lead
+from designspace.analysis.statistics import BETTER, WORSE
 from designspace.analysis.study import StudyAnalysis
 from designspace.report.compare_figure import comparison_figure, difference_figure
 from designspace.report.cost_figure import cost_figure
@@ -34,14 +35,18 @@ from designspace.report.text.costs import cost_notes, cost_statements
 from designspace.report.text.noise import noise_notes, noise_statements
 from designspace.report.text.numbers import estimate_words
 from designspace.report.text.ranking import ranking_notes, ranking_statements
+from designspace.report.text.summary import best_model, headline
 from designspace.report.topic import Draw, Topic
 from designspace.report.width_figure import good_and_bad_figure, width_figure
 
 
 def summary(study: StudyAnalysis) -> list[str]:
-    """What was found, a paragraph each: every step from one space to the next."""
+    """What was found, a paragraph each: the headline, then every step from one space to the next, shown ones
+    first."""
     steps = neighbours(study.comparisons, [space.name for space in study.spaces])
-    return [comparison_sentence(step) for step in steps] + leads(study)[:1]
+    shown_first = sorted(steps, key=lambda step: step.verdict not in (BETTER, WORSE))
+    found = [comparison_sentence(step) for step in shown_first]
+    return [*headline(study), *best_model(study), *found, *leads(study)[:1]]
 
 
 def leads(study: StudyAnalysis) -> list[str]:

@@ -1,11 +1,62 @@
-"""The summary of a study as text for the terminal."""
+"""The summary of a study: its headline, its best model, and a table for the terminal."""
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 
+from designspace.analysis.compare import Comparison
+from designspace.analysis.statistics import WORSE
 from designspace.analysis.study import SpaceAnalysis, StudyAnalysis
 from designspace.report.text.numbers import number, number_with_interval
+
+
+def headline(study: StudyAnalysis) -> list[str]:
+    """Which space is the best, against the runner-up; or that none is shown to be. Nothing of one space."""
+    ordered = sorted((s for s in study.spaces if s.summary.counts.done), key=lambda s: s.summary.mean)
+    if len(ordered) < 2:
+        return []
+    first, *others = ordered
+    found = {other.name: _between(study, other.name, first.name) for other in others}
+    level = [name for name, comparison in found.items() if comparison.verdict != WORSE]
+    mean = f"{first.summary.mean:.2f} %"
+    if level:
+        *most, last = level
+        names = f"{', '.join(most)} and {last}" if most else last
+        return [
+            f"No space is shown to be the best. {first.name} has the lowest mean error, {mean}, but it is "
+            f"not shown to be better than {names}."
+        ]
+    next_one = found[others[0].name]
+    interval = next_one.mean.interval
+    where = " at equal flops" if next_one.equal_flops else ""
+    return [
+        f"{first.name} is the best of {len(ordered)} spaces{where}: its mean error, {mean}, is "
+        f"{next_one.mean.value:.2f} points below that of the next, {others[0].name} (95 % interval "
+        f"{interval.low:.2f} to {interval.high:.2f}), and it is shown to be better than every other."
+    ]
+
+
+def best_model(study: StudyAnalysis) -> list[str]:
+    """The model with the lowest error, and what to expect of it with other seeds where that is known."""
+    done = [space for space in study.spaces if space.summary.counts.done]
+    if not done:
+        return []
+    space = min(done, key=lambda s: s.summary.min)
+    errors = space.runs["error"]
+    name = space.runs["model_id"].to_numpy()[errors.argmin()]
+    best = next((noise.best for noise in study.noise.spaces if noise.name == space.name), None)
+    expected = ""
+    if best is not None and not math.isnan(best.expected.value):
+        expected = f"; with other seeds {best.expected.value:.2f} % is to be expected of it"
+    return [f"The best model is {name} of {space.name}: {errors.min():.2f} %{expected}."]
+
+
+def _between(study: StudyAnalysis, first: str, second: str) -> Comparison:
+    """The comparison of two spaces, in this order."""
+    (found,) = (c for c in study.comparisons if {c.first, c.second} == {first, second})
+    return found if found.first == first else found.swapped()
 
 
 def summary_text(study: StudyAnalysis) -> str:
