@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from designspace.analysis.compare import QUANTILES, Comparison
+from designspace.report.tables.columns import estimate_columns
 from designspace.report.text.compare import comparison_sentence
 
 COLUMNS = (
@@ -42,6 +43,6 @@ def comparison_table(comparisons: Sequence[Comparison]) -> pd.DataFrame:
             "sentence": comparison_sentence(c),
         }
         for name, d in [("mean", c.mean), *((f"q{round(100 * q):02d}", d) for q, d in c.quantiles.items())]:
-            row |= {name: d.value, f"{name}_low": d.interval.low, f"{name}_high": d.interval.high}
+            row |= estimate_columns(name, d)
         rows.append(row)
     return pd.DataFrame(rows, columns=COLUMNS)

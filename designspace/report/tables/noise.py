@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from designspace.analysis.noise import ALL, BestModel, Components, NoiseAnalysis
-from designspace.report.tables.columns import estimate_columns
+from designspace.report.tables.columns import estimate_columns, stacked
 
 NOISE = (
     *(
@@ -60,7 +60,7 @@ def corrected_table(noise: NoiseAnalysis) -> pd.DataFrame:
         )
         for space in noise.spaces
     ]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=CORRECTED)
+    return stacked(parts, CORRECTED)
 
 
 def _component_columns(found: Components) -> dict[str, float]:

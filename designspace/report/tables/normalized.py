@@ -8,6 +8,7 @@ import pandas as pd
 
 from designspace.analysis.normalized import NormalizedComparison
 from designspace.analysis.statistics import NAN
+from designspace.report.tables.columns import stacked
 
 SUMMARY_COLUMNS = (
     *("complexity", "space", "n", "n_inside", "n_below", "n_above", "effective_n", "range_low", "range_high"),
@@ -63,4 +64,4 @@ def normalized_edf_table(comparisons: Sequence[NormalizedComparison]) -> pd.Data
         for comparison in comparisons
         for space in comparison.spaces
     ]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=EDF_COLUMNS)
+    return stacked(parts, EDF_COLUMNS)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from designspace.analysis.random_search import RandomSearchCurve
+from designspace.report.tables.columns import stacked
 
 COLUMNS = ("space", "draws", "best_error", "low", "high", "n", "n_without_error")
 
@@ -28,4 +29,4 @@ def random_search_table(curves: Sequence[RandomSearchCurve]) -> pd.DataFrame:
         for curve in curves
         if curve.n
     ]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
+    return stacked(parts, COLUMNS)

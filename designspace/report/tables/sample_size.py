@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from designspace.analysis.sample_size import Separation, SubsampleCurve
+from designspace.report.tables.columns import stacked
 from designspace.report.text.sample_size import separation_words
 
 CURVE_COLUMNS = (
@@ -37,7 +38,7 @@ def sample_size_table(curves: Sequence[SubsampleCurve]) -> pd.DataFrame:
         )
         for curve in curves
     ]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=CURVE_COLUMNS)
+    return stacked(parts, CURVE_COLUMNS)
 
 
 def separation_table(pairs: Sequence[Separation]) -> pd.DataFrame:

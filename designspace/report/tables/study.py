@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from designspace.analysis.study import SpaceAnalysis, StudyAnalysis
+from designspace.report.tables.columns import stacked
 
 SUMMARY = (
     *("space", "n", "n_done", "n_diverged", "n_failed", "n_missing", "min", "lower_quartile", "median"),
@@ -50,7 +51,7 @@ def fit_table(study: StudyAnalysis) -> pd.DataFrame:
             for name in ("w0", "wa", "wm", "e_fit"):
                 part[f"{name}_{fits.rounding}"] = getattr(fits, name)
         parts.append(part)
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=FITS)
+    return stacked(parts, FITS)
 
 
 def edf_table(study: StudyAnalysis) -> pd.DataFrame:
@@ -67,7 +68,7 @@ def edf_table(study: StudyAnalysis) -> pd.DataFrame:
         )
         for space in study.spaces
     ]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=EDF)
+    return stacked(parts, EDF)
 
 
 def _summary_row(space: SpaceAnalysis) -> dict[str, Any]:
