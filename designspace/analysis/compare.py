@@ -133,9 +133,13 @@ def compare_all(populations: Mapping[str, pd.DataFrame], *, seed: int = 0) -> tu
 
 def neighbours(comparisons: Sequence[Comparison], names: Sequence[str]) -> tuple[Comparison, ...]:
     """Each space against the one before it in `names`, in that order: the steps of a refinement."""
-    pairs = {(c.first, c.second): c for c in comparisons}
-    pairs |= {(c.second, c.first): c.swapped() for c in comparisons}
-    return tuple(pairs[after, before] for before, after in pairwise(names))
+    return tuple(between(comparisons, after, before) for before, after in pairwise(names))
+
+
+def between(comparisons: Sequence[Comparison], first: str, second: str) -> Comparison:
+    """The comparison of these two spaces, in this order."""
+    (found,) = (c for c in comparisons if {c.first, c.second} == {first, second})
+    return found if found.first == first else found.swapped()
 
 
 def compare(

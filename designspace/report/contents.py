@@ -35,7 +35,7 @@ from designspace.report.text.costs import cost_notes, cost_statements
 from designspace.report.text.noise import noise_notes, noise_statements
 from designspace.report.text.numbers import estimate_words
 from designspace.report.text.ranking import ranking_notes, ranking_statements
-from designspace.report.text.summary import best_model, headline
+from designspace.report.text.summary import best_model, by_mean, headline
 from designspace.report.topic import Draw, Topic
 from designspace.report.width_figure import good_and_bad_figure, width_figure
 
@@ -51,7 +51,7 @@ def summary(study: StudyAnalysis) -> list[str]:
 
 def leads(study: StudyAnalysis) -> list[str]:
     """How far the space of the lowest mean error is ahead of each other, next first, at equal complexity."""
-    ordered = sorted((s for s in study.spaces if s.summary.counts.done), key=lambda s: s.summary.mean)
+    ordered = by_mean(study)
     comparable = [comparison for comparison in study.normalized if not comparison.reason]
     return [
         f"Mean error of {other.name} minus that of {ordered[0].name}, in points: "

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import pandas as pd
 
 from designspace.analysis.costs import NARROW, TIMES, CostAnalysis, SpaceCosts
 from designspace.networks.complexity import METRICS
 from designspace.report.labels import COST_NAMES, TIME_NAMES
-from designspace.report.text.numbers import estimate_words
+from designspace.report.text.numbers import estimate_words, listed
 
 
 def cost_statements(costs: CostAnalysis) -> tuple[str, ...]:
@@ -32,7 +31,7 @@ def _time_statement(costs: CostAnalysis, time: str) -> str:
     best = ahead[0].best
     open_with = [lead.other for lead in ahead if not lead.difference.interval.low > 0]
     verdict = (
-        f"Which of {_listed([COST_NAMES[cost] for cost in (best, *open_with)])} explains the "
+        f"Which of {listed([COST_NAMES[cost] for cost in (best, *open_with)])} explains the "
         f"{TIME_NAMES[time]} best is not settled"
         if open_with
         else f"{COST_NAMES[best].capitalize()} explain the {TIME_NAMES[time]} best"
@@ -50,10 +49,6 @@ def _correlations(within: SpaceCosts, time: str) -> str:
         for cost in METRICS
         if (found := within.of(cost, time)) is not None and not math.isnan(found.spearman.value)
     )
-
-
-def _listed(names: Sequence[str]) -> str:
-    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _window_statement(models: pd.DataFrame) -> tuple[str, ...]:

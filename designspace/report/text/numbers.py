@@ -1,8 +1,9 @@
-"""How numbers are written, in sentences, tables for the terminal and figures."""
+"""How numbers and lists are written, in sentences, tables for the terminal and figures."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from designspace.analysis.statistics import Estimate, Interval
 
@@ -37,3 +38,9 @@ def p_words(p: float) -> str:
 def correction_words(tests: int) -> str:
     """Whether a p value is corrected, for how many tests."""
     return f"with Holm's correction for {tests} pairs" if tests > 1 else "one comparison, not corrected"
+
+
+def listed(names: Sequence[str]) -> str:
+    """One name or several in a sentence: "a", "a and b", "a, b and c"."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last

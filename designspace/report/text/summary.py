@@ -6,27 +6,30 @@ import math
 
 import pandas as pd
 
-from designspace.analysis.compare import Comparison
+from designspace.analysis.compare import between
 from designspace.analysis.statistics import WORSE
 from designspace.analysis.study import SpaceAnalysis, StudyAnalysis
-from designspace.report.text.numbers import number, number_with_interval
+from designspace.report.text.numbers import listed, number, number_with_interval
+
+
+def by_mean(study: StudyAnalysis) -> list[SpaceAnalysis]:
+    """The spaces that have errors, that of the lowest mean first."""
+    return sorted((s for s in study.spaces if s.summary.counts.done), key=lambda s: s.summary.mean)
 
 
 def headline(study: StudyAnalysis) -> list[str]:
     """Which space is the best, against the runner-up; or that none is shown to be. Nothing of one space."""
-    ordered = sorted((s for s in study.spaces if s.summary.counts.done), key=lambda s: s.summary.mean)
+    ordered = by_mean(study)
     if len(ordered) < 2:
         return []
     first, *others = ordered
-    found = {other.name: _between(study, other.name, first.name) for other in others}
+    found = {other.name: between(study.comparisons, other.name, first.name) for other in others}
     level = [name for name, comparison in found.items() if comparison.verdict != WORSE]
     mean = f"{first.summary.mean:.2f} %"
     if level:
-        *most, last = level
-        names = f"{', '.join(most)} and {last}" if most else last
         return [
             f"No space is shown to be the best. {first.name} has the lowest mean error, {mean}, but it is "
-            f"not shown to be better than {names}."
+            f"not shown to be better than {listed(level)}."
         ]
     next_one = found[others[0].name]
     interval = next_one.mean.interval
@@ -51,12 +54,6 @@ def best_model(study: StudyAnalysis) -> list[str]:
     if best is not None and not math.isnan(best.expected.value):
         expected = f"; with other seeds {best.expected.value:.2f} % is to be expected of it"
     return [f"The best model is {name} of {space.name}: {errors.min():.2f} %{expected}."]
-
-
-def _between(study: StudyAnalysis, first: str, second: str) -> Comparison:
-    """The comparison of two spaces, in this order."""
-    (found,) = (c for c in study.comparisons if {c.first, c.second} == {first, second})
-    return found if found.first == first else found.swapped()
 
 
 def summary_text(study: StudyAnalysis) -> str:
