@@ -16,7 +16,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from designspace.data.settings import DataSettings
-from designspace.errors import UserError, broken, refuse
+from designspace.errors import Rule, UserError, broken, refuse
 from designspace.launch.settings import LauncherSettings
 from designspace.networks.settings import NetworkSettings
 from designspace.spaces.sampling import BudgetSettings
@@ -157,7 +157,7 @@ class StatusConfig:
         return []
 
 
-def _seed_rule(seed: int) -> tuple[str, bool, str]:
+def _seed_rule(seed: int) -> Rule:
     return "seed", 0 <= seed <= MAX_SEED, f"at least 0 and at most {MAX_SEED}"
 
 
@@ -178,8 +178,8 @@ def to_values(config: DictConfig) -> Any:
     if missing:
         key = missing[0].removesuffix(".source")
         raise UserError(f"{key}: a value is needed, for example {key}={_EXAMPLES.get(key, '...')}")
-    values = OmegaConf.to_object(config)
-    refuse(values.problems())  # type: ignore[union-attr]  # one of the dataclasses above
+    values: Any = OmegaConf.to_object(config)  # one of the dataclasses above
+    refuse(values.problems())
     return values
 
 

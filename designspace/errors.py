@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+Rule = tuple[str, bool, str]  # key, whether its value is valid, what is allowed
+
 
 class UserError(ValueError):
     """Input that cannot be used: the message names the parameter, the value received and what is allowed.
@@ -19,10 +21,10 @@ def one_line(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
-def broken(group: str, values: object, rules: Iterable[tuple[str, bool, str]]) -> list[str]:
-    """One line, `group.key=value: must be ...`, for each (key, holds, what is allowed) that does not hold."""
+def broken(group: str, values: object, rules: Iterable[Rule]) -> list[str]:
+    """One line, `group.key=value: must be ...`, for each rule that is broken."""
     prefix = f"{group}." if group else ""
-    wrong = ((key, getattr(values, key), allowed) for key, holds, allowed in rules if not holds)
+    wrong = ((key, getattr(values, key), allowed) for key, valid, allowed in rules if not valid)
     return [f"{prefix}{key}={_shown(value)}: must be {allowed}" for key, value, allowed in wrong]
 
 

@@ -12,7 +12,7 @@ from designspace.data.folders import FolderListing, scan_image_folder
 from designspace.data.holdout import Shares
 from designspace.data.npz import NpzInfo, inspect_npz
 from designspace.data.settings import ON_UNREADABLE, DataInfo, DataSettings
-from designspace.errors import UserError, broken, refuse
+from designspace.errors import Rule, UserError, broken, refuse
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,12 @@ DATA_NAMES = (*IN_MEMORY_SETS, *FOLDER_SETS, NPZ)
 IMAGENET_CLASSES = 1000
 MAX_READERS = 1024  # processes
 MAX_PADDING = 32  # pixels: the side of the images
-Rule = tuple[str, bool, str]  # key, whether it holds, what is allowed
 
 
 def check_settings(settings: DataSettings) -> None:
     """Raise one `UserError` that reports everything wrong with the settings (not with the images)."""
-    if settings.name not in DATA_NAMES:
-        refuse(broken("data", settings, [("name", False, f"one of {', '.join(DATA_NAMES)}")]))
+    known = ("name", settings.name in DATA_NAMES, f"one of {', '.join(DATA_NAMES)}")
+    refuse(broken("data", settings, [known]))  # alone, since the other rules go by it
     rules = [*_range_rules(settings), _root_rule(settings), _val_images_rule(settings)]
     refuse(broken("data", settings, rules))
 

@@ -62,32 +62,48 @@ class LauncherSettings:
         """One line for each invalid value."""
         count, never = f"at least 1 and at most {MAX_COUNT}", f"at most {MAX_MINUTES}"
         workers = f"at least 1 and at most {MAX_WORKERS}"
-        rules: dict[str, bool | str] = {  # True, or what is allowed
-            "name": self.name in LAUNCHERS or f"one of {', '.join(LAUNCHERS)}",
-            "workers": self.workers in (None, AUTO)
-            or (isinstance(self.workers, int) and 1 <= self.workers <= MAX_WORKERS)
-            or f"{workers}, auto, or null for one per core",
-            "workers_per_gpu": 1 <= self.workers_per_gpu <= MAX_WORKERS or workers,
-            "threads": 1 <= self.threads <= MAX_WORKERS or workers,
-            "max_retries": 0 <= self.max_retries <= MAX_COUNT or f"at least 0 and at most {MAX_COUNT}",
-            "abort_after": 1 <= self.abort_after <= MAX_COUNT or count,
-            "hang_minutes": 0 < self.hang_minutes <= MAX_MINUTES or f"above 0 and {never}",
-            "checkpoint_minutes": 0 <= self.checkpoint_minutes <= MAX_MINUTES or f"at least 0 and {never}",
-            "models_per_task": self.models_per_task is None
-            or 1 <= self.models_per_task <= MAX_COUNT
-            or f"{count}, or null",
-            "task_minutes": 0 < self.task_minutes <= MAX_MINUTES or f"above 0 and {never}",
-            "poll_seconds": 0 < self.poll_seconds <= MAX_POLL_SECONDS
-            or f"above 0 and at most {MAX_POLL_SECONDS}",
-            "gpus": 0 <= self.gpus <= MAX_WORKERS or f"at least 0 and at most {MAX_WORKERS}",
-            "cpus": 1 <= self.cpus <= MAX_WORKERS or workers,
-            "mem_gb": self.mem_gb is None
-            or 0 < self.mem_gb <= MAX_MEM_GB
-            or f"above 0 and at most {MAX_MEM_GB}, or null",
-            "timeout_min": 1 <= self.timeout_min <= MAX_TIMEOUT_MIN
-            or f"at least 1 and at most {MAX_TIMEOUT_MIN}",
-            "signal_delay_s": 0 < self.signal_delay_s < 60 * self.timeout_min
-            or "above 0 and within timeout_min",
-            "array_parallelism": 1 <= self.array_parallelism <= MAX_COUNT or count,
-        }
-        return broken("launcher", self, ((key, rule is True, str(rule)) for key, rule in rules.items()))
+        rules = [
+            ("name", self.name in LAUNCHERS, f"one of {', '.join(LAUNCHERS)}"),
+            (
+                "workers",
+                self.workers in (None, AUTO)
+                or (isinstance(self.workers, int) and 1 <= self.workers <= MAX_WORKERS),
+                f"{workers}, auto, or null for one per core",
+            ),
+            ("workers_per_gpu", 1 <= self.workers_per_gpu <= MAX_WORKERS, workers),
+            ("threads", 1 <= self.threads <= MAX_WORKERS, workers),
+            ("max_retries", 0 <= self.max_retries <= MAX_COUNT, f"at least 0 and at most {MAX_COUNT}"),
+            ("abort_after", 1 <= self.abort_after <= MAX_COUNT, count),
+            ("hang_minutes", 0 < self.hang_minutes <= MAX_MINUTES, f"above 0 and {never}"),
+            ("checkpoint_minutes", 0 <= self.checkpoint_minutes <= MAX_MINUTES, f"at least 0 and {never}"),
+            (
+                "models_per_task",
+                self.models_per_task is None or 1 <= self.models_per_task <= MAX_COUNT,
+                f"{count}, or null",
+            ),
+            ("task_minutes", 0 < self.task_minutes <= MAX_MINUTES, f"above 0 and {never}"),
+            (
+                "poll_seconds",
+                0 < self.poll_seconds <= MAX_POLL_SECONDS,
+                f"above 0 and at most {MAX_POLL_SECONDS}",
+            ),
+            ("gpus", 0 <= self.gpus <= MAX_WORKERS, f"at least 0 and at most {MAX_WORKERS}"),
+            ("cpus", 1 <= self.cpus <= MAX_WORKERS, workers),
+            (
+                "mem_gb",
+                self.mem_gb is None or 0 < self.mem_gb <= MAX_MEM_GB,
+                f"above 0 and at most {MAX_MEM_GB}, or null",
+            ),
+            (
+                "timeout_min",
+                1 <= self.timeout_min <= MAX_TIMEOUT_MIN,
+                f"at least 1 and at most {MAX_TIMEOUT_MIN}",
+            ),
+            (
+                "signal_delay_s",
+                0 < self.signal_delay_s < 60 * self.timeout_min,
+                "above 0 and within timeout_min",
+            ),
+            ("array_parallelism", 1 <= self.array_parallelism <= MAX_COUNT, count),
+        ]
+        return broken("launcher", self, rules)

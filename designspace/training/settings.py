@@ -34,25 +34,30 @@ class TrainSettings:
 
     def check_batch(self, images: int) -> None:
         """Raises UserError if so many training images do not fill a batch."""
-        if self.batch_size > images:
-            fewer = f"at most {images}, the number of training images"
-            refuse(broken("train", self, [("batch_size", False, fewer)]))
+        fewer = f"at most {images}, the number of training images"
+        refuse(broken("train", self, [("batch_size", self.batch_size <= images, fewer)]))
 
     def problems(self) -> list[str]:
         """One line for each invalid value."""
-        rules: dict[str, bool | str] = {  # True, or what is allowed
-            "epochs": 1 <= self.epochs <= MAX_EPOCHS or f"at least 1 and at most {MAX_EPOCHS}",
-            "batch_size": 2 <= self.batch_size <= MAX_BATCH or f"at least 2 images and at most {MAX_BATCH}",
-            "val_batch_size": 1 <= self.val_batch_size <= MAX_BATCH
-            or f"at least 1 image and at most {MAX_BATCH}",
-            "lr": 0 < self.lr < math.inf or "above 0 and finite",
-            "momentum": 0 <= self.momentum < 1 or "in [0, 1)",
-            "nesterov": (not self.nesterov or self.momentum > 0) or "false where train.momentum=0",
-            "weight_decay": 0 <= self.weight_decay < math.inf or "at least 0 and finite",
-            "warmup_epochs": 0 <= self.warmup_epochs < self.epochs or f"in [0, epochs={self.epochs})",
-            "label_smoothing": 0 <= self.label_smoothing < 1 or "in [0, 1)",
-            "precision": self.precision in (*PRECISIONS, AUTO) or f"one of {', '.join((*PRECISIONS, AUTO))}",
-            "memory_format": self.memory_format in (*MEMORY_FORMATS, AUTO)
-            or f"one of {', '.join((*MEMORY_FORMATS, AUTO))}",
-        }
-        return broken("train", self, ((key, rule is True, str(rule)) for key, rule in rules.items()))
+        rules = [
+            ("epochs", 1 <= self.epochs <= MAX_EPOCHS, f"at least 1 and at most {MAX_EPOCHS}"),
+            ("batch_size", 2 <= self.batch_size <= MAX_BATCH, f"at least 2 images and at most {MAX_BATCH}"),
+            (
+                "val_batch_size",
+                1 <= self.val_batch_size <= MAX_BATCH,
+                f"at least 1 image and at most {MAX_BATCH}",
+            ),
+            ("lr", 0 < self.lr < math.inf, "above 0 and finite"),
+            ("momentum", 0 <= self.momentum < 1, "in [0, 1)"),
+            ("nesterov", not self.nesterov or self.momentum > 0, "false where train.momentum=0"),
+            ("weight_decay", 0 <= self.weight_decay < math.inf, "at least 0 and finite"),
+            ("warmup_epochs", 0 <= self.warmup_epochs < self.epochs, f"in [0, epochs={self.epochs})"),
+            ("label_smoothing", 0 <= self.label_smoothing < 1, "in [0, 1)"),
+            ("precision", self.precision in (*PRECISIONS, AUTO), f"one of {', '.join((*PRECISIONS, AUTO))}"),
+            (
+                "memory_format",
+                self.memory_format in (*MEMORY_FORMATS, AUTO),
+                f"one of {', '.join((*MEMORY_FORMATS, AUTO))}",
+            ),
+        ]
+        return broken("train", self, rules)
