@@ -103,12 +103,6 @@ class Sample:
     def best(self) -> Moments:
         return self.powered if self.helped else self.plain
 
-    @property
-    def duplicates_shift(self) -> float:
-        """How much the plain mean would move as the mean of the space's law, which has networks twice."""
-        moved = self.seen_total - self.seen_share * self.outcomes.mean()
-        return float(moved[self.folds].mean())
-
 
 @dataclass(frozen=True)
 class Moments:

@@ -17,7 +17,7 @@ from designspace.networks.architecture import Architectures, FloatArray, IntArra
 from designspace.networks.complexity import complexity
 from designspace.networks.settings import NetworkSettings
 from designspace.spaces.load import Space
-from designspace.spaces.sampling import BudgetSettings, sample_with_duplicates
+from designspace.spaces.sampling import BudgetSettings, network_keys, sample_with_duplicates
 
 POOL_DRAWS = 20_000  # of each space
 
@@ -40,13 +40,6 @@ def features(networks: Architectures, *, resolution: int, num_classes: int) -> F
             *(np.log2(values) for values in whole),
         ]
     )
-
-
-def network_keys(networks: Architectures) -> list[bytes]:
-    """What makes two networks of one study the same network, one key each."""
-    inner = networks.bottleneck_widths
-    rows = np.concatenate([networks.depths, networks.widths, inner, networks.group_widths], axis=1)
-    return [row.tobytes() for row in np.ascontiguousarray(rows)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -100,14 +100,13 @@ def sample(
     """
     if num_models < 1:
         raise UserError(f"num_models={num_models}: must be at least 1")
-    refuse([*budget.problems(), *network.problems()])
     search = _Search(space, seed, budget, network, num_classes)
     found: list[Draws] = []
     seen: set[bytes] = set()
     count = duplicates = last = 0
     for block_start, draws in search.blocks():
         fresh = []
-        for row, key in enumerate(_keys(draws)):
+        for row, key in enumerate(network_keys(draws)):
             if count == num_models:
                 break
             if key in seen:
@@ -148,7 +147,6 @@ def sample_with_duplicates(
     """
     if num_draws < 1:
         raise UserError(f"num_draws={num_draws}: must be at least 1")
-    refuse([*budget.problems(), *network.problems()])
     search = _Search(space, seed, budget, network, num_classes)
     found: list[Draws] = []
     count = 0
@@ -162,13 +160,13 @@ def sample_with_duplicates(
     return search.architectures(concatenate(found)).take(slice(num_draws))
 
 
-def _keys(draws: Draws) -> Iterator[bytes]:
-    """What makes two draws the same network, one key a draw."""
+def network_keys(networks: Draws | Architectures) -> Iterator[bytes]:
+    """What makes two networks of a study the same network, one key each."""
     values = (
-        draws.depths,
-        draws.widths,
-        (1024 * draws.bottleneck_ratios).astype(np.int64),
-        draws.group_widths,
+        networks.depths,
+        networks.widths,
+        (1024 * networks.bottleneck_ratios).astype(np.int64),
+        networks.group_widths,
     )
     rows = np.ascontiguousarray(np.concatenate(values, axis=1))
     return (row.tobytes() for row in rows)
@@ -184,6 +182,9 @@ class _Search:
     network: NetworkSettings
     num_classes: int
     nearest: dict[str, float] = field(default_factory=dict)  # metric -> value nearest to its window
+
+    def __post_init__(self) -> None:
+        refuse([*self.budget.problems(), *self.network.problems()])
 
     def blocks(self) -> Iterator[tuple[int, Draws]]:
         """Number of the block's first candidate, and its draws inside all windows; without end."""

@@ -18,12 +18,12 @@ from designspace.analysis.powered import (
     moments,
     share_estimate,
 )
-from designspace.analysis.powered_features import Pool, draw_pool, features, network_keys
+from designspace.analysis.powered_features import Pool, draw_pool, features
 from designspace.analysis.predictor import Basis, assign_folds, fit
 from designspace.networks.architecture import Architecture, Architectures, FloatArray
 from designspace.networks.settings import NetworkSettings
 from designspace.spaces.load import load_space
-from designspace.spaces.sampling import BudgetSettings, sample, sample_with_duplicates
+from designspace.spaces.sampling import BudgetSettings, network_keys, sample, sample_with_duplicates
 
 BUDGET = BudgetSettings(flops=[900_000, 1_000_000], resolution=32)
 NETWORK = NetworkSettings(stem_width=16)
@@ -239,11 +239,11 @@ def test_the_pool_follows_the_law_and_a_population_starts_like_it() -> None:
     space = load_space("regnetx")
     settings = {"budget": BUDGET, "network": NETWORK, "num_classes": 10}
     drawn = sample_with_duplicates(space, 300, seed=5, **settings)
-    keys = network_keys(drawn)
+    keys = list(network_keys(drawn))
     different = list(dict.fromkeys(keys))
     assert len(different) < 300
     population = sample(space, len(different), seed=5, **settings).networks
-    assert network_keys(population) == different
+    assert list(network_keys(population)) == different
     pool = draw_pool(space, seed=5, draws=300, **settings)
     assert (pool.draws, len(pool.keys)) == (300, len(pool.features))
     assert set(pool.keys) != set(different)  # a stream of its own
