@@ -82,15 +82,16 @@ def main(program: Program, arguments: Sequence[str] | None = None) -> NoReturn:
 def run_command() -> NoReturn:
     """Entry point of the installed command: the name of a program, then what its script would be given."""
     asked, *arguments = sys.argv[1:] or ["--help"]
-    program = PROGRAMS.get(asked.replace("-", "_"))
+    known = {name.replace("_", "-"): program for name, program in PROGRAMS.items()}
+    program = known.get(asked.replace("_", "-"))
     if program is not None:
         main(program, arguments)
     if asked not in ("-h", "--help"):
-        known = ", ".join(name.replace("_", "-") for name in PROGRAMS)
-        sys.exit(_complain(f"{COMMAND} {asked}: unknown; must be one of {known}", Status.BAD_INPUT))
+        message = f"{COMMAND} {asked}: unknown; must be one of {', '.join(known)}"
+        sys.exit(_complain(message, Status.BAD_INPUT))
     print(f"{COMMAND} PROGRAM key=value ...\n")
-    for name, program in PROGRAMS.items():
-        print(f"  {name.replace('_', '-'):<18}{program.summary.partition('.')[0]}")
+    for name, program in known.items():
+        print(f"  {name:<18}{program.summary.partition('.')[0]}")
     print(f"\n{COMMAND} PROGRAM --help lists its keys")
     sys.exit(Status.OK)
 
