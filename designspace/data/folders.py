@@ -44,7 +44,7 @@ class FolderListing:
     classes: tuple[str, ...]
     train: list[ImageFile]
     val: list[ImageFile]
-    test: list[ImageFile] = field(default_factory=list)  # only where held out; never read
+    test: list[ImageFile] = field(default_factory=list)  # only where held out, see list_test_images
     shares: Shares = field(default_factory=Shares)  # that were held out
     no_images: Counter[str] = field(default_factory=Counter)  # other files by ending, left out
 
@@ -143,6 +143,26 @@ def _hold_out(
         )
     train, val, test = ([files[row] for row in rows] for rows in (parts.train, parts.val, parts.test))
     return train, val, test
+
+
+def list_test_images(listing: FolderListing) -> list[ImageFile]:
+    """Those that were held out, or else those of test/; empty where there are none.
+
+    Raises:
+        UserError: test/ has classes that are not trained on, or cannot be read.
+    """
+    folder = listing.root / "test"
+    if listing.test or not folder.is_dir():
+        return listing.test
+    try:
+        classes = _class_names(folder)
+        if extra := sorted({*classes} - {*listing.classes}):
+            raise UserError(f"data.root: {_quoted(folder)} has classes that are not in train/: {extra[:3]}")
+        ranks = {name: rank for rank, name in enumerate(listing.classes)}
+        found = _scan_classes(folder, classes).files
+    except OSError as error:
+        raise UserError(f"data.root: {_quoted(folder)} cannot be read ({error.strerror})") from None
+    return [replace(file, label=ranks[classes[file.label]]) for file in found]
 
 
 # ---- one split ---------------------------------------------------------------------------------------------

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,14 +18,24 @@ from designspace.data.catalog import (
     list_images,
     root_path,
 )
+from designspace.data.folders import FolderListing, list_test_images
 from designspace.data.found import DataFound
 from designspace.data.images import ImageData, InMemoryImages, at_resolution
 from designspace.data.npz import inspect_npz, pixel_statistics, read_npz_set
 from designspace.data.settings import DataSettings
 from designspace.data.sources import ByteArray, ImageArrays, read_cifar, read_embedded, read_fashion_mnist
+from designspace.data.test_split import read_test_images
 from designspace.errors import UserError
 
 CHANGED = "data.root: holds other images than when this run began; start it again"
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Which images are trained on, and which the network is evaluated on (`val_batches`)."""
+
+    train: tuple[str, ...] = ("train",)  # or ("train", "val")
+    evaluate: str = "val"  # or "test", for the final training alone
 
 
 def load_data(
@@ -31,6 +44,7 @@ def load_data(
     resolution: int,
     device: torch.device | str = "cpu",
     found: DataFound | None = None,
+    splits: Splits = Splits(),
 ) -> ImageData:
     """The data set at `resolution` x `resolution` pixels, its batches on `device`.
 
@@ -47,6 +61,7 @@ def load_data(
             listing = listing.without(frozenset(found.left_out or ()))
             if listing.info(settings.name) != found.info:
                 raise UserError(CHANGED)
+        listing = _of_folder(listing, splits)
         return FolderImages(
             listing.info(settings.name),
             listing,
@@ -64,16 +79,30 @@ def load_data(
             raise UserError(CHANGED)
     else:
         mean, std = IN_MEMORY_SETS[settings.name].mean, IN_MEMORY_SETS[settings.name].std
+    there = {
+        "train": (arrays.train_images, arrays.train_labels),
+        "val": (arrays.val_images, arrays.val_labels),
+    }
+    trained_on = zip(*(there[name] for name in splits.train), strict=True)
+    images, labels = (np.concatenate(parts) for parts in trained_on)
+    evaluate = there[splits.evaluate] if splits.evaluate in there else read_test_images(settings)
     return InMemoryImages(
-        info,
-        train=(_to_tensor(arrays.train_images, resolution), torch.from_numpy(arrays.train_labels)),
-        val=(_to_tensor(arrays.val_images, resolution), torch.from_numpy(arrays.val_labels)),
+        replace(info, num_train=len(images), num_val=len(evaluate[0])),
+        train=(_to_tensor(images, resolution), torch.from_numpy(labels)),
+        val=(_to_tensor(evaluate[0], resolution), torch.from_numpy(evaluate[1])),
         mean=mean,
         std=std,
         flip=settings.flip,
         crop_padding=settings.crop_padding,
         device=device,
     )
+
+
+def _of_folder(listing: FolderListing, splits: Splits) -> FolderListing:
+    """The listing with the images of `splits` in the place of those for training and validation."""
+    there = {"train": listing.train, "val": listing.val}
+    evaluate = there[splits.evaluate] if splits.evaluate in there else list_test_images(listing)
+    return replace(listing, train=list(chain(*(there[name] for name in splits.train))), val=evaluate)
 
 
 def _read_arrays(settings: DataSettings, num_val: int) -> ImageArrays:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib import format as npy
 
-from designspace.data.sources import ByteArray, ImageArrays, IntArray
+from designspace.data.sources import ByteArray, ImageArrays, IntArray, LabelledImages
 from designspace.errors import UserError
 
 NEEDED = (
@@ -23,7 +23,8 @@ NEEDED = (
     "train_labels",
     "val_images",
     "val_labels",
-)  # test_*: never read
+)
+TEST = ("test_images", "test_labels")  # for the final training alone
 CHANNELS = (1, 3)
 
 
@@ -72,6 +73,30 @@ def read_npz_set(path: Path) -> ImageArrays:
     with _readable(path):
         labels = {split: _labels(path, split, len(images[split])) for split in images}
     return ImageArrays(images["train"], labels["train"], images["val"], labels["val"])
+
+
+def count_npz_test(path: Path) -> int:
+    """Number of test images; 0 where the file has none."""
+    with _readable(path), zipfile.ZipFile(path) as archive:
+        members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+        return _header(archive, members[TEST[0]])[0][0] if all(name in members for name in TEST) else 0
+
+
+def read_npz_test(path: Path) -> LabelledImages:
+    """The test images and labels, checked. Raises UserError where they cannot be used."""
+    num_classes = inspect_npz(path).num_classes
+    with _readable(path), np.load(path, allow_pickle=False) as arrays:
+        images, like = arrays["test_images"], arrays["val_images"].shape
+        shape = _checked_shape("test_images", images.shape, images.dtype)
+        if shape[1:] != like[1:]:
+            raise _UnusableError(f"val_images and test_images must be alike, got {like} and {shape}")
+        labels = _labels(path, "test", len(images))
+    if labels.min() < 0 or labels.max() >= num_classes:
+        raise UserError(
+            f"data.root: test_labels must be 0 to {num_classes - 1} as train_labels are, "
+            f"got {labels.min()} to {labels.max()}"
+        )
+    return images, labels
 
 
 def pixel_statistics(images: ByteArray) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -1,6 +1,7 @@
 """Where the images of the in-memory sets come from: the package, idx files, or torchvision.
 
-Only the published *training* splits are read; validation images are held out of them.
+Validation images are held out of the published training splits. The published test splits are read by
+`read_*_test` alone, for the final training.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import os
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,8 +29,11 @@ logger = logging.getLogger(__name__)
 EMBEDDED_FILE = Path(__file__).parent / "embedded" / "fashion_mnist_small.npz"
 # Of the content, as printed by scripts/make_fashion_mnist_small.py:
 EMBEDDED_SHA256 = "14579c08ae2a9207733b8604ebcd21dba68665e599e0986ff133fef6be8e8210"
+EMBEDDED_TEST_FILE = EMBEDDED_FILE.with_name("fashion_mnist_small_test.npz")
+EMBEDDED_TEST_SHA256 = "65d4f90748a0f62ef72abaf040dc4900347ec19181cd22cc6df7eb8c4032e266"
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # package dataset-fashion-mnist
 FASHION_MNIST_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")
+FASHION_MNIST_TEST_FILES = ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 CIFAR_FOLDERS = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}
 CIFAR_FILES = {  # all of which torchvision asks for
     "cifar10": (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch", "batches.meta"),
@@ -37,6 +43,7 @@ HOLDOUT_SEED = 0
 
 ByteArray = npt.NDArray[np.uint8]
 IntArray = npt.NDArray[np.int64]
+LabelledImages = tuple[ByteArray, IntArray]  # [n, height, width] grey or [n, height, width, 3], and [n]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,17 +87,33 @@ def _split(images: ByteArray, labels: IntArray, num_val: int) -> ImageArrays:
 
 def read_embedded(path: Path = EMBEDDED_FILE) -> ImageArrays:
     """The 8,000 + 4,000 Fashion-MNIST images that come with the package."""
-    try:
+    with _embedded(path):
         arrays = read_npz(path)
-        problem = "" if content_sha256(arrays) == EMBEDDED_SHA256 else "other content than expected"
+        if content_sha256(arrays) != EMBEDDED_SHA256:
+            raise ValueError("other content than expected")
+    return arrays
+
+
+def read_embedded_test(path: Path = EMBEDDED_TEST_FILE) -> LabelledImages:
+    """The 4,000 images of Fashion-MNIST's test split that come with the package."""
+    with _embedded(path):
+        with np.load(path, allow_pickle=False) as arrays:
+            images, labels = arrays["test_images"], arrays["test_labels"].astype(np.int64)
+        if sha256_of(images, labels) != EMBEDDED_TEST_SHA256:
+            raise ValueError("other content than expected")
+    return images, labels
+
+
+@contextmanager
+def _embedded(path: Path) -> Iterator[None]:
+    try:
+        yield
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         problem = " ".join(str(error).split())
-    if problem:
         raise UserError(
             f"data.name=fashion_mnist_small: {str(path)!r} is missing, damaged or changed ({problem}); "
             "reinstall designspace or run scripts/make_fashion_mnist_small.py"
-        )
-    return arrays
+        ) from None
 
 
 def read_npz(path: Path) -> ImageArrays:
@@ -105,8 +128,13 @@ def read_npz(path: Path) -> ImageArrays:
 
 def content_sha256(arrays: ImageArrays) -> str:
     """Digest of pixels and labels, the same whichever zlib packed them."""
+    return sha256_of(arrays.train_images, arrays.train_labels, arrays.val_images, arrays.val_labels)
+
+
+def sha256_of(*arrays: ByteArray | IntArray) -> str:
+    """Digest of shapes and values."""
     digest = hashlib.sha256()
-    for values in (arrays.train_images, arrays.train_labels, arrays.val_images, arrays.val_labels):
+    for values in arrays:
         digest.update(repr(values.shape).encode())
         digest.update(values.astype("<i8" if values.dtype == np.int64 else np.uint8).tobytes())
     return digest.hexdigest()
@@ -117,24 +145,33 @@ def content_sha256(arrays: ImageArrays) -> str:
 
 def read_fashion_mnist(root: Path | None, num_val: int) -> ImageArrays:
     """All of Fashion-MNIST's training split, from `root`, else Debian's folder or torchvision's download."""
-    files = locate_fashion_mnist(root)
+    images, labels = _fashion_mnist_split(locate_fashion_mnist(root), 60_000)
+    return _split(images, labels, num_val)
+
+
+def read_fashion_mnist_test(root: Path | None) -> LabelledImages:
+    """Fashion-MNIST's test split, from where its training split is."""
+    return _fashion_mnist_split(locate_fashion_mnist(root, FASHION_MNIST_TEST_FILES), 10_000)
+
+
+def _fashion_mnist_split(files: list[Path], count: int) -> LabelledImages:
     images, labels = (read_idx(file) for file in files)
-    if images.shape != (60_000, 28, 28) or labels.shape != (60_000,):
+    if images.shape != (count, 28, 28) or labels.shape != (count,):
         raise UserError(
-            f"data.root: {str(files[0])!r} and its labels must hold 60,000 images of 28x28, "
+            f"data.root: {str(files[0])!r} and its labels must hold {count:,} images of 28x28, "
             f"got shapes {images.shape} and {labels.shape}"
         )
-    return _split(images, labels.astype(np.int64), num_val)
+    return images, labels.astype(np.int64)
 
 
-def locate_fashion_mnist(root: Path | None) -> list[Path]:
+def locate_fashion_mnist(root: Path | None, names: Sequence[str] = FASHION_MNIST_FILES) -> list[Path]:
     """Images and labels: in `root` and nowhere else, or in the usual places, downloaded if need be."""
     store = root or cache_folder()
     folders = [store, store / "FashionMNIST" / "raw", *([] if root else [DEBIAN_FASHION_MNIST])]
-    files = find_idx_files(folders)
+    files = find_idx_files(folders, names)
     if files is None and root is not None:
         raise UserError(
-            f"data.root: {str(root)!r} must hold {' and '.join(FASHION_MNIST_FILES)} (or .gz), itself or in "
+            f"data.root: {str(root)!r} must hold {' and '.join(names)} (or .gz), itself or in "
             "FashionMNIST/raw; data.root=null looks in the usual places and downloads them"
         )
     if files is None:
@@ -142,7 +179,7 @@ def locate_fashion_mnist(root: Path | None) -> list[Path]:
 
         looked_in = ", ".join(map(str, folders))
         _download(FashionMNIST, store, f"looked in {looked_in}; try: apt-get install dataset-fashion-mnist")
-        files = find_idx_files(folders)
+        files = find_idx_files(folders, names)
         if files is None:
             damaged = str(store / "FashionMNIST")
             raise UserError(f"data.name=fashion_mnist: {damaged!r} is damaged; delete it and start again")
@@ -157,13 +194,13 @@ def fashion_mnist_sha256(root: Path | None) -> str:
     return digest.hexdigest()
 
 
-def find_idx_files(folders: list[Path]) -> list[Path] | None:
+def find_idx_files(folders: list[Path], names: Sequence[str] = FASHION_MNIST_FILES) -> list[Path] | None:
     """Images and labels, packed or not, in the first folder that has both."""
     for folder in folders:
-        packed_or_not = [(folder / name, folder / f"{name}.gz") for name in FASHION_MNIST_FILES]
+        packed_or_not = [(folder / name, folder / f"{name}.gz") for name in names]
         found = [next((path for path in paths if path.is_file()), None) for paths in packed_or_not]
         files = [path for path in found if path is not None]
-        if len(files) == len(FASHION_MNIST_FILES):
+        if len(files) == len(names):
             return files
     return None
 
@@ -185,17 +222,26 @@ def read_idx(path: Path) -> ByteArray:
 
 def read_cifar(name: str, root: Path | None, num_val: int) -> ImageArrays:
     """The training split of CIFAR-10 or CIFAR-100, from `root` or torchvision's download."""
+    return _split(*_cifar_split(name, root, train=True), num_val)
+
+
+def read_cifar_test(name: str, root: Path | None) -> LabelledImages:
+    """The test split of CIFAR-10 or CIFAR-100, from where its training split is."""
+    return _cifar_split(name, root, train=False)
+
+
+def _cifar_split(name: str, root: Path | None, *, train: bool) -> LabelledImages:
     locate_cifar(name, root)
     dataset, store = _cifar(name), root or cache_folder()
     try:
-        split = dataset(store, train=True)
+        split = dataset(store, train=train)
     except RuntimeError:  # "not found or corrupted"
         folder = store / dataset.base_folder
         cure = "put a whole one there" if root else "delete the folder and start again"
         raise UserError(
             f"data.name={name}: {str(folder)!r} is damaged ({_damage(dataset, folder)}); {cure}"
         ) from None
-    return _split(split.data, np.array(split.targets, dtype=np.int64), num_val)
+    return split.data, np.array(split.targets, dtype=np.int64)
 
 
 def locate_cifar(name: str, root: Path | None) -> None:
