@@ -258,6 +258,19 @@ def analyze(config: configuration.AnalyzeConfig) -> int:
     return Status.OK
 
 
+def train_final(config: configuration.TrainFinalConfig) -> int:
+    """Job of `scripts/train_final.py`."""
+    from designspace.pipeline.train_final import train_final
+
+    result = train_final(config)
+    if result is None:
+        return Status.OK
+    print(result.text)
+    print(f"table:   {result.folder.table}")
+    print(f"weights: {result.folder.records}")
+    return Status.OK if result.complete else Status.FAILED
+
+
 def show_status(config: configuration.StatusConfig) -> int:
     """Job of `scripts/status.py`."""
     from designspace.report.status import print_status
@@ -335,6 +348,23 @@ trained, and a record of the step; once the refined space is trained in the same
 study, the same command fills in the verdict.
 """,
 )
+TRAIN_FINAL = Program(
+    "train_final",
+    configuration.TrainFinalConfig,
+    train_final,
+    ("train", "launcher"),
+    """Train chosen networks of a study properly, keep the weights, test them once.
+
+    {train_final} study=laptop networks=best:3 seeds=5
+    {train_final} networks=best:1,median:1 seeds=3 train.epochs=20
+
+best:N are the networks of the least error, median:N those nearest the median,
+best_of:N the best of the first N of each population; ids and names are taken,
+too. Each is trained with several seeds on training and validation images, and
+evaluated on the test images, once, at the end. Running the same command again
+continues where it stopped. Results: <output_root>/<study>/final/.
+""",
+)
 STATUS = Program(
     "status",
     configuration.StatusConfig,
@@ -355,4 +385,4 @@ reason, count and the path of one record; unreadable, a line for each file that
 cannot be used. What is not known is null.
 """,
 )
-PROGRAMS = {program.name: program for program in (SAMPLE_AND_TRAIN, ANALYZE, REFINE, STATUS)}
+PROGRAMS = {program.name: program for program in (SAMPLE_AND_TRAIN, ANALYZE, REFINE, TRAIN_FINAL, STATUS)}

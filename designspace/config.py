@@ -26,6 +26,8 @@ STOPS = ("sample",)  # steps to stop after
 MAX_MODELS = 1_000_000  # of a population, which is in memory
 MAX_SEED = 2**63 - 1
 MAX_RERUNS = 1_000
+FINAL_SPLITS = {"train_and_val": ("train", "val"), "train": ("train",)}  # by final.images
+TTA = ("none", "flip")
 
 
 @dataclass
@@ -145,6 +147,79 @@ class RefineConfig:
 
 
 @dataclass
+class FromSpaceSettings:
+    """Which of the study's populations networks are chosen from."""
+
+    source: str | None = None  # a space of the study; null: all
+
+
+@dataclass
+class FinalDataSettings:
+    """The data are those of the study; only where they lie may differ."""
+
+    root: str | None = None  # where the study's images are now; null: where they were
+    num_workers: int | None = None  # image-reading processes of a folder set; null: as many as in the study
+
+
+@dataclass
+class FinalSettings:
+    """What the final training learns from."""
+
+    images: str = "train_and_val"  # train, or train_and_val: then no validation error is known
+
+    def problems(self) -> list[str]:
+        """One line for each invalid value."""
+        return broken("final", self, [("images", self.images in FINAL_SPLITS, " or ".join(FINAL_SPLITS))])
+
+
+@dataclass
+class TestSettings:
+    """The look at the test split."""
+
+    __test__ = False  # for pytest, which takes it for a test
+
+    skip: bool = False  # keep the weights and do not look; the same command without it looks later
+    again: bool = False  # test other weights of a network that was tested already; counted in the table
+    tta: str = "none"  # flip: also the error of the mean of each image and its mirror image
+
+    def problems(self) -> list[str]:
+        """One line for each invalid value."""
+        return broken("test", self, [("tta", self.tta in TTA, " or ".join(TTA))])
+
+
+@dataclass
+class TrainFinalConfig:
+    """Everything that `scripts/train_final.py` can be told."""
+
+    study: str | None = None  # a folder below output_root; null: the one that changed last
+    networks: list[str] = field(default_factory=lambda: ["best:3"])  # best:N, median:N, best_of:N, ids, names
+    space: FromSpaceSettings = field(default_factory=FromSpaceSettings)
+    seeds: int = 5  # trainings of each network
+    output_root: str = "results"  # the folder that holds the studies
+    name: str = "final"  # folder of the study that holds them; another recipe needs another
+    seed: int = 0  # decides the seeds of all trainings
+    plan: bool = False  # say what the run would take, and train nothing
+    final: FinalSettings = field(default_factory=FinalSettings)
+    test: TestSettings = field(default_factory=TestSettings)
+    data: FinalDataSettings = field(default_factory=FinalDataSettings)
+    train: TrainSettings = field(default_factory=TrainSettings)
+    launcher: LauncherSettings = field(default_factory=LauncherSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
+
+    def problems(self) -> list[str]:
+        """One line for each invalid value."""
+        plain = re.fullmatch(r"[A-Za-z0-9_][\w.-]*", self.name) is not None
+        rules = [
+            ("networks", bool(self.networks), "at least one"),
+            ("seeds", 1 <= self.seeds <= MAX_RERUNS, f"at least 1 and at most {MAX_RERUNS}"),
+            ("name", plain, "letters, digits, dots, dashes and underscores"),
+            _seed_rule(self.seed),
+        ]
+        sections = (self.final, self.test, self.train, self.launcher, self.limits)
+        return [*broken("", self, rules), *(line for section in sections for line in section.problems())]
+
+
+@dataclass
 class StatusConfig:
     """Everything that `scripts/status.py` can be told."""
 
@@ -168,6 +243,7 @@ def register() -> None:
     store.store(name="analyze_schema", node=AnalyzeConfig)
     store.store(name="status_schema", node=StatusConfig)
     store.store(name="refine_schema", node=RefineConfig)
+    store.store(name="train_final_schema", node=TrainFinalConfig)
 
 
 def to_values(config: DictConfig) -> Any:

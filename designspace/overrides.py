@@ -114,8 +114,9 @@ def _typed(argument: str, types: Mapping[str, Any], choices: Mapping[str, Sequen
     kind = types.get(key)
     if kind in (str, str | None):
         value = _text(value)
-    elif kind == list[str] and re.fullmatch(r"\[.*\]", value, re.DOTALL):
-        value = f"[{','.join(_quoted_item(item) for item in _items(value[1:-1]))}]"
+    elif kind == list[str] and not FUNCTION.fullmatch(value):  # brackets may be left out
+        inside = value[1:-1] if re.fullmatch(r"\[.*\]", value, re.DOTALL) else value
+        value = f"[{','.join(_quoted_item(item) for item in _items(inside))}]"
     elif get_origin(kind) is dict:
         plus, value = "++", _mapping(value)  # its keys are the user's own
     elif get_origin(types.get(key.rpartition(".")[0])) is dict:

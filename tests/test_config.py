@@ -32,6 +32,7 @@ def test_nothing_in_conf_is_left_out_here():
         "analyze",
         "status",
         "refine",
+        "train_final",
     }
     assert Path(SPACE_FOLDER).samefile(CONF_FOLDER / "space")
 
@@ -52,6 +53,11 @@ def test_every_data_set_has_its_file():
 @pytest.mark.parametrize("name", available_spaces())
 def test_every_space_loads(name):
     assert load_space(name).name == name
+
+
+def test_final_trainings_have_the_paper_s_recipe():
+    values = composed(name="train_final")
+    assert (values.train.epochs, values.train.lr, values.train.weight_decay) == (100, 0.1, 5e-5)
 
 
 def test_analyze_composes():

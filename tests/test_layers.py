@@ -35,7 +35,7 @@ OUTSIDE = {
     "networks": {"torch", "timm"},
     "data": {"torch", "torchvision", "PIL"},
     "launch": {"submitit", "torch"},
-    "training": {"torch", "rich"},
+    "training": {"torch", "safetensors", "rich"},
     "analysis": {"scipy"},
     "report": {"matplotlib", "plotly", "jinja2", "markupsafe", "rich", "PIL"},
     "config": {"hydra", "omegaconf"},
@@ -43,7 +43,10 @@ OUTSIDE = {
     "cli": {"hydra", "omegaconf"},
     "api": {"matplotlib"},
 }
-TORCH = {"networks": {"module", "build", "reference"}, "training": {"loop", "graph", "checkpoint", "worker"}}
+TORCH = {
+    "networks": {"module", "build", "reference"},
+    "training": {"loop", "graph", "checkpoint", "final", "worker"},
+}
 
 
 def imports() -> Iterator[tuple[str, Path, str]]:

@@ -12,7 +12,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from designspace import cli, overrides
-from designspace.cli import ANALYZE, REFINE, SAMPLE_AND_TRAIN, STATUS
+from designspace.cli import ANALYZE, REFINE, SAMPLE_AND_TRAIN, STATUS, TRAIN_FINAL
 from designspace.config import RefineConfig, RunConfig, register, to_values
 from designspace.data.catalog import check_settings
 from designspace.errors import UserError
@@ -31,6 +31,12 @@ def values(*arguments, program=SAMPLE_AND_TRAIN, several=False):
         arguments = ("space=regnetx", *arguments)
     composed = compose_jobs(program.name, program.schema, CONF_FOLDER, arguments, several=several)
     return [to_values(config) for config in composed]
+
+
+@pytest.mark.parametrize("typed", ["best:1,median:3", "[best:1,median:3]", "'best:1',median:3"])
+def test_a_list_may_be_typed_without_brackets(typed: str) -> None:
+    (config,) = values(f"networks={typed}", "space=regnetx", program=TRAIN_FINAL)
+    assert (config.networks, config.space.source) == (["best:1", "median:3"], "regnetx")
 
 
 @pytest.mark.parametrize(
@@ -130,7 +136,7 @@ def test_glob_finds_spaces_and_choices(tmp_path, monkeypatch):
         (["experiment=null"], False, "experiment=null: unknown; must be one of fashion_mnist, laptop, paper"),
         (["launcher="], False, "launcher=: unknown; must be one of debug, local, slurm"),
         (["data=cifar10,x"], True, "data=x: unknown; must be one of cifar10"),
-        (["train=[population]"], False, r"train=\[population\]: unknown; must be one of population"),
+        (["train=[population]"], False, r"train=\[population\]: unknown; must be one of final, population"),
         (["hydra.run.dir=x"], False, "hydra.run.dir: unknown key"),
         (["study=a\udcff"], False, r"'study=a\\udcff': must be UTF-8"),
         (["=3"], False, "=3: not of the form key=value"),

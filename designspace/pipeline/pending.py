@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -35,36 +36,40 @@ class Pending:
     best_error: float | None  # of the models that are finished, in percent
 
 
-def pending_models(config: RunConfig, folder: SpaceFolder, models: pd.DataFrame) -> Pending:
-    """The models that still have to be trained.
+def population_models(config: RunConfig, folder: SpaceFolder, models: pd.DataFrame) -> list[Model]:
+    """What training the networks of a population, or a rerun of it, asks of the workers."""
+    networks = Architectures.from_frame(models)
+    return [
+        Model(
+            model_id=row["model_id"],
+            architecture=networks[i],
+            seed=training_seed(config.seed, row["model_id"], folder.repeat),
+            flops=row["flops"],
+            params=row["params"],
+            acts=row["acts"],
+        )
+        for i, row in enumerate(models.to_dict("records"))
+    ]
+
+
+def pending_models(config: RunConfig, folder: SpaceFolder, models: Sequence[Model]) -> Pending:
+    """The models that still have to be trained, with their attempts so far.
 
     Raises:
         UserError: a record is of another version, or an earlier runs.parquet cannot be used.
     """
-    networks = Architectures.from_frame(models)
     pending: deque[Model] = deque()
     finished = exhausted = 0
     archived, errors = archived_errors(folder), []
-    for i, row in enumerate(models.to_dict("records")):
-        model_id = row["model_id"]
-        record = _existing(folder, model_id)
-        if (record is not None and record.is_final) or (record is None and model_id in archived):
+    for model in models:
+        record = _existing(folder, model.model_id)
+        if model.is_through(record) or (record is None and model.model_id in archived):
             finished += 1
-            errors.append(archived[model_id] if record is None else record.error)
+            errors.append(archived[model.model_id] if record is None else record.error)
         elif record is not None and len(record.attempts) > config.launcher.max_retries:
             exhausted += 1
         else:
-            pending.append(
-                Model(
-                    model_id=model_id,
-                    architecture=networks[i],
-                    seed=training_seed(config.seed, model_id, folder.repeat),
-                    flops=row["flops"],
-                    params=row["params"],
-                    acts=row["acts"],
-                    earlier=record.attempts if record is not None else (),
-                )
-            )
+            pending.append(replace(model, earlier=() if record is None else record.attempts))
     if finished:
         log.info("%s: %d of %d models are finished already", folder.label, finished, len(models))
     if exhausted:

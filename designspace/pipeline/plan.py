@@ -15,7 +15,7 @@ from designspace.launch.local import visible_gpus
 from designspace.launch.pool import Pool
 from designspace.store.paths import SpaceFolder
 from designspace.training.cluster import models_per_task, task_workers
-from designspace.training.messages import Job, Model, Timing
+from designspace.training.messages import Final, Job, Model, Timing
 from designspace.training.plan import Plan, guess_gpu_seconds
 from designspace.training.workers import open_workers
 
@@ -34,17 +34,18 @@ def timed_here(config: RunConfig, job: Job, models: deque[Model]) -> Plan:
     """The plan without an open pool: a cluster's GPUs cannot be asked, all else is timed on this machine."""
     launcher = config.launcher
     if launcher.on_cluster and launcher.gpus:
-        return timed_on(None, config, models)
+        return timed_on(None, config, models, job.final)
     if launcher.on_cluster:
         launcher = replace(launcher, name="local", workers=1)
     with open_workers(launcher, job) as pool:
-        return timed_on(pool, config, models)
+        return timed_on(pool, config, models, job.final)
 
 
-def timed_on(pool: Pool | None, config: RunConfig, models: deque[Model]) -> Plan:
+def timed_on(pool: Pool | None, config: RunConfig, models: deque[Model], final: Final | None = None) -> Plan:
     """What training the models will take: from timed steps on the pool, else from flops and activations."""
     settings, info = config.launcher, data_info(config.data)
-    images = info.num_train // config.train.batch_size * config.train.batch_size
+    trained_on = info.num_train + (info.num_val if final and "val" in final.splits else 0)
+    images = trained_on // config.train.batch_size * config.train.batch_size
     seconds: list[float] = []
     if pool is not None:
         timed = spread(models, TIMED_MODELS)

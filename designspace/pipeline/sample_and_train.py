@@ -18,6 +18,7 @@ from designspace.data.readable import check_images
 from designspace.files import make_writable_folder
 from designspace.launch.local import available_cores
 from designspace.pipeline.collect import collect_runs
+from designspace.pipeline.pending import population_models
 from designspace.pipeline.sample import (
     check_unchanged,
     exclusive,
@@ -70,9 +71,11 @@ def run(config: RunConfig) -> RunResult:
     population = sample_population(config, space)
     models = population.to_frame()
     if config.plan:
-        plan_training(config, folder, models)
+        plan_training(config, folder, population_models(config, folder, models))
         for rerun in _reruns(config):
-            plan_training(rerun.config, folder.again(rerun.name), models.head(config.subsample))
+            again = folder.again(rerun.name)
+            few = population_models(rerun.config, again, models.head(config.subsample))
+            plan_training(rerun.config, again, few)
         return RunResult(folder, Counter(missing=len(models)), "plan")
     make_writable_folder(folder.records)
     with exclusive(folder):
@@ -102,7 +105,7 @@ def _train_and_collect(
     config: RunConfig, folder: SpaceFolder, models: pd.DataFrame, found: DataFound | None
 ) -> Counter[str]:
     """Train and collect; returns the models by status."""
-    train_population(config, folder, models, found)
+    train_population(config, folder, population_models(config, folder, models), found)
     runs = collect_runs(folder)
     return Counter(runs["status"][runs["model_id"].isin(models["model_id"])])
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-
-import pandas as pd
 
 from designspace.config import RunConfig
 from designspace.data.found import DataFound
@@ -18,7 +16,7 @@ from designspace.pipeline.plan import announce, spread, timed_here, timed_on
 from designspace.store.paths import SpaceFolder
 from designspace.training.auto import asked, read_choice
 from designspace.training.cluster import Cluster, models_per_task
-from designspace.training.messages import Job, Model
+from designspace.training.messages import Final, Job, Model
 from designspace.training.progress import Progress
 from designspace.training.retries import Event, train_on_pool
 from designspace.training.workers import open_workers
@@ -29,9 +27,13 @@ TIMED_TO_CHOOSE = 2  # models, for settings that are `auto`
 
 
 def train_population(
-    config: RunConfig, folder: SpaceFolder, models: pd.DataFrame, found: DataFound | None = None
+    config: RunConfig,
+    folder: SpaceFolder,
+    models: Sequence[Model],
+    found: DataFound | None = None,
+    final: Final | None = None,
 ) -> None:
-    """Train every model that has no final record, on the configured workers; the folder decides the seeds.
+    """Train every model that has no final record, on the configured workers.
 
     `found` says which images there were when the run began; workers refuse others.
 
@@ -43,7 +45,8 @@ def train_population(
     pending = pending_models(config, folder, models)
     if not pending.models:
         return
-    job = replace(_job(config, folder, pending.models), found=found and replace(found, listing=None))
+    found = found and replace(found, listing=None)
+    job = replace(_job(config, folder, pending.models), found=found, final=final)
     try:
         with (
             _training(config, job, pending.models) as events,
@@ -55,11 +58,13 @@ def train_population(
         tidy(folder)
 
 
-def plan_training(config: RunConfig, folder: SpaceFolder, models: pd.DataFrame) -> None:
+def plan_training(
+    config: RunConfig, folder: SpaceFolder, models: Sequence[Model], final: Final | None = None
+) -> None:
     """Say what training would take; nothing is written. Raises UserError where `limits` would stop it."""
     left = pending_models(config, folder, models).models
     if left:
-        job = replace(_job(config, folder, left), choice=None)
+        job = replace(_job(config, folder, left), choice=None, final=final)
         announce(config, folder, timed_here(config, job, left))
 
 
@@ -74,7 +79,7 @@ def _training(config: RunConfig, job: Job, models: deque[Model]) -> Iterator[Ite
         yield cluster.train(models, models_per_task(settings, plan.model_seconds, len(models)))
         return
     with open_workers(settings, job) as pool:
-        announce(config, folder, timed_on(pool, config, models))
+        announce(config, folder, timed_on(pool, config, models, job.final))
         _announce_choice(config, folder)
         yield train_on_pool(pool, models, folder, settings)
 

@@ -9,6 +9,8 @@
                      /refinements/<name>.yaml       record of a step from one space to the next
                      /auto_<settings>.json          what was chosen where a setting is `auto`
                      /images_<digest>.json          images that cannot be read or are held out
+                     /final/                        long trainings with their weights, final.csv
+                     /looks/<network>.json          which of them were tested
 <output_root>/regimes/                              several studies side by side
 """
 
@@ -27,7 +29,7 @@ from designspace.errors import UserError
 from designspace.files import MAX_NAME_BYTES, host_name, user_path
 from designspace.store.processes import is_alive
 
-NOT_SPACES = ANALYSIS, REFINEMENTS = ("analysis", "refinements")  # other folders of a study
+NOT_SPACES = ANALYSIS, REFINEMENTS, LOOKS = ("analysis", "refinements", "looks")  # other folders of a study
 REGIMES = "regimes"  # folder beside the studies
 DIGEST_DIGITS = 16  # of a digest in a file name
 LEFTOVER_SECONDS = 24 * 3600
@@ -114,10 +116,27 @@ class SpaceFolder:
         """There while the model is not finished."""
         return self.records / f"{model_id}.checkpoint"
 
+    def weights(self, model_id: str) -> Path:
+        """What a final training keeps."""
+        return self.records / f"{model_id}.safetensors"
+
     @property
     def jobs(self) -> Path:
         """What was submitted to a cluster, with the logs; private."""
         return self.root / "jobs"
+
+
+@dataclass(frozen=True)
+class FinalFolder(SpaceFolder):
+    """The final trainings of a study: a population of networks of several spaces, each with several seeds."""
+
+    @property
+    def models(self) -> Path:
+        return self.root / "networks.parquet"  # not models.parquet, by which spaces are found
+
+    @property
+    def table(self) -> Path:
+        return self.root / "final.csv"
 
 
 @dataclass(frozen=True)
@@ -147,8 +166,17 @@ class StudyFolder:
         """What was seen when the images of that content were read for the first time."""
         return self.root / f"images_{digest[:DIGEST_DIGITS]}.json"
 
+    @property
+    def looks(self) -> Path:
+        """Which networks were tested, by which recipes: a file each."""
+        return self.root / LOOKS
+
     def space(self, name: str) -> SpaceFolder:
         return SpaceFolder(self.root / name)
+
+    def final(self, name: str) -> FinalFolder:
+        """The final trainings of that name."""
+        return FinalFolder(self.root / name)
 
     def spaces(self) -> list[SpaceFolder]:
         """The spaces that have a population, by name."""

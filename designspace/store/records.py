@@ -52,7 +52,7 @@ class Epoch:
 
     epoch: int  # from 1
     train_loss: float  # mean over the images of the epoch
-    val_error: float  # top-1 percent on the validation split, after the epoch
+    val_error: float | None  # top-1 percent on the validation split, after the epoch; None: not validated
     train_seconds: float
     val_seconds: float
 
@@ -68,6 +68,19 @@ class Attempt:
     started: str  # ISO 8601, UTC
     seconds: float
     traceback: str | None = None
+
+
+@dataclass(frozen=True)
+class Tested:
+    """How the network of a final training does on the test split."""
+
+    images: int
+    error: float  # top-1 percent
+    top5_error: float | None  # percent; None below 100 classes
+    loss: float  # mean cross-entropy
+    flip_error: float | None  # top-1 percent of the mean scores of image and mirror image, if asked for
+    confusion: tuple[tuple[int, ...], ...] | None  # images by true class, then by predicted; None: too many
+    weights_sha256: str  # of the file of weights that was tested
 
 
 @dataclass(frozen=True)
@@ -94,10 +107,12 @@ class Record:
     micro_batches: int = 1  # parts that each batch was split into to save memory
     versions: Mapping[str, str] = field(default_factory=dict)
     attempts: tuple[Attempt, ...] = ()
+    test: Tested | None = None  # of a final training
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
-        if (self.status is Status.DONE) != (self.error is not None):
+        validated = not self.history or self.history[-1].val_error is not None
+        if (self.status is Status.DONE and validated) != (self.error is not None):
             raise ValueError(
                 f"a record has an error exactly if it is done, but got {self.status}, {self.error}"
             )
@@ -170,6 +185,9 @@ def _parse(content: dict[str, Any]) -> Record:
     content["status"] = Status(content["status"])
     content["history"] = tuple(Epoch(**epoch) for epoch in content["history"])
     content["attempts"] = tuple(map(parse_attempt, content["attempts"]))
+    if (test := content.get("test")) is not None:
+        confusion = test["confusion"] and tuple(map(tuple, test["confusion"]))
+        content["test"] = Tested(**{**test, "confusion": confusion})
     record = Record(**content)
     numbers = [record.error, record.train_seconds, *(e.val_error for e in record.history)]
     if not all(n is None or (isinstance(n, int | float) and math.isfinite(n)) for n in numbers):

@@ -22,8 +22,8 @@ from designspace.launch.queue import Queue
 from designspace.launch.settings import AUTO, LauncherSettings
 from designspace.store.claims import is_void
 from designspace.store.paths import SpaceFolder
-from designspace.store.records import final_record, recorded_models, valid_record
-from designspace.training.messages import Job, Model
+from designspace.store.records import recorded_models, valid_record
+from designspace.training.messages import Job, Model, last_record
 from designspace.training.retries import Event, record_failure, train_on_pool
 from designspace.training.workers import open_workers
 
@@ -61,7 +61,7 @@ class ClusterTask:
     def _open(self, folder: SpaceFolder) -> Iterator[Model]:
         """The models that are left to train, with their attempts so far: the task may have run before."""
         for model in self._models:
-            if final_record(folder, model.model_id) is None:
+            if last_record(folder, model) is None:
                 model = _with_attempts(folder, model)
                 if len(model.earlier) <= self._settings.max_retries:
                     yield model
@@ -145,9 +145,9 @@ class Cluster:
         record = valid_record(self.folder, model.model_id)
         if record is None:
             return None
-        if record.is_final:
+        if model.is_through(record):
             return Event(model, record=record)
-        if len(record.attempts) <= self.settings.max_retries:
+        if record.is_final or len(record.attempts) <= self.settings.max_retries:
             return None
         last = record.attempts[-1]
         return Event(model, failed=Failure(str(last.kind), last.reason or "", traceback=last.traceback))
@@ -162,7 +162,7 @@ class Cluster:
             model = _with_attempts(self.folder, model)
             claim = self.folder.claim(model.model_id)
             if claim.exists():
-                if not is_void(claim) or final_record(self.folder, model.model_id) is not None:
+                if not is_void(claim) or last_record(self.folder, model) is not None:
                     continue
                 claim.unlink(missing_ok=True)
                 failure = Failure("worker_died", f"its task ended; see {self.queue.log_of(model.model_id)}")
@@ -207,4 +207,4 @@ def task_workers(settings: LauncherSettings) -> int:
 def _with_attempts(folder: SpaceFolder, model: Model) -> Model:
     """The model with the failed attempts of its record, if it has one."""
     record = valid_record(folder, model.model_id)
-    return model if record is None or record.is_final else replace(model, earlier=record.attempts)
+    return model if record is None or model.is_through(record) else replace(model, earlier=record.attempts)

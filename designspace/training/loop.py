@@ -30,8 +30,8 @@ class TrainingResult:
     diverged: str | None
 
     @property
-    def error(self) -> float:
-        """Top-1 error in percent after the last epoch, on the validation split."""
+    def error(self) -> float | None:
+        """Top-1 error in percent after the last epoch, on the validation split; None without validation."""
         return self.history[-1].val_error
 
 
@@ -45,14 +45,15 @@ def train_network(
     checkpointer: Checkpointer | None = None,
     on_step: Callable[[], None] = lambda: None,
     micro_batches: int = 1,
+    validated: bool = True,
 ) -> TrainingResult:
-    """Train `network` in place by the recipe and validate after each epoch.
+    """Train `network` in place by the recipe and, where `validated`, validate after each epoch.
 
     Deterministic on the CPU with one thread: network, data, settings and seed decide every bit, with or
     without interruptions. A loss that is not finite ends the training after that epoch, before validation.
     `micro_batches` splits every batch to save memory; BatchNorm then sees the parts.
     """
-    network.to(device).to(memory_format=_memory_format(settings))
+    to_format(network.to(device), settings)
     optimizer = new_optimizer(network, settings)
     steps = data.steps_per_epoch(settings.batch_size)
     at = _Position.resume(checkpointer, network, optimizer, steps, device)
@@ -76,7 +77,7 @@ def train_network(
         if diverged is not None:
             return TrainingResult(tuple(history), diverged)
         start = time.perf_counter()
-        val_error = validate(network, data, settings, device, on_step, micro_batches)
+        val_error = validate(network, data, settings, device, on_step, micro_batches) if validated else None
         val_seconds = time.perf_counter() - start
         history.append(Epoch(epoch + 1, float(at.losses.mean()), val_error, train_seconds, val_seconds))
         at = _Position(epoch + 1, 0, 0.0, torch.zeros(steps, device=device), history)
@@ -147,7 +148,7 @@ def train_step(
     total = torch.zeros((), device=images.device)
     parts = zip(images.tensor_split(micro_batches), labels.tensor_split(micro_batches), strict=True)
     for part, targets in parts:
-        scores = _scores(network, part, settings)
+        scores = logits_of(network, part, settings)
         loss = functional.cross_entropy(scores, targets, label_smoothing=settings.label_smoothing)
         loss = loss if micro_batches == 1 else loss * (len(part) / len(images))
         torch.autograd.backward(loss)
@@ -171,7 +172,7 @@ def validate(
     wrong = torch.zeros((), dtype=torch.int64, device=device)
     for images, labels in data.val_batches(settings.val_batch_size):
         for part, targets in zip(images.chunk(micro_batches), labels.chunk(micro_batches), strict=True):
-            wrong += (_scores(network, part, settings).argmax(dim=1) != targets).sum()
+            wrong += (logits_of(network, part, settings).argmax(dim=1) != targets).sum()
         on_step()
     return 100.0 * int(wrong) / data.info.num_val
 
@@ -179,7 +180,8 @@ def validate(
 def learning_rate(settings: TrainSettings, step: int, steps_per_epoch: int) -> float:
     """Learning rate of an iteration (from 0): half-period cosine, times a linear warm-up."""
     cosine = 0.5 * (1 + math.cos(math.pi * step / (settings.epochs * steps_per_epoch)))
-    warmup = min(1.0, (step + 1) / max(1.0, settings.warmup_epochs * steps_per_epoch))
+    warmup_epochs = settings.warmup_epochs + settings.warmup_share * settings.epochs
+    warmup = min(1.0, (step + 1) / max(1.0, warmup_epochs * steps_per_epoch))
     return settings.lr * cosine * warmup
 
 
@@ -201,14 +203,14 @@ def estimate_seconds(
     start = time.perf_counter()
     network.eval()
     with torch.inference_mode():
-        _scores(network, images, settings).sum().item()
+        logits_of(network, images, settings).sum().item()
     val_seconds = (time.perf_counter() - start) * data.info.num_val / len(labels)
     return settings.epochs * (train_seconds + val_seconds)
 
 
 def step_seconds(network: nn.Module, data: ImageData, settings: TrainSettings, device: torch.device) -> float:
     """Median seconds of a training step, with its batch; changes the network."""
-    network.to(device).to(memory_format=_memory_format(settings)).train()
+    to_format(network.to(device), settings).train()
     optimizer = new_optimizer(network, settings)
     batches = data.train_batches(batch_size=settings.batch_size, seed=0, epoch=0)
     iterate, warm = _iteration(network, optimizer, settings, 1, device), WARM_STEPS
@@ -246,11 +248,16 @@ def new_optimizer(network: nn.Module, settings: TrainSettings) -> torch.optim.Op
     )
 
 
+def to_format(network: nn.Module, settings: TrainSettings) -> nn.Module:
+    """The network, its weights in the settings' memory format."""
+    return network.to(memory_format=_memory_format(settings))
+
+
 def _memory_format(settings: TrainSettings) -> torch.memory_format:
     return torch.channels_last if settings.memory_format == "channels_last" else torch.contiguous_format
 
 
-def _scores(network: nn.Module, images: Tensor, settings: TrainSettings) -> Tensor:
+def logits_of(network: nn.Module, images: Tensor, settings: TrainSettings) -> Tensor:
     """Logits in float32, computed in the settings' memory format and precision."""
     images = images.contiguous(memory_format=_memory_format(settings))
     with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=settings.precision == "bf16"):

@@ -12,8 +12,20 @@ from designspace.data.settings import DataSettings
 from designspace.networks.architecture import Architecture
 from designspace.networks.settings import NetworkSettings
 from designspace.store.paths import SpaceFolder
-from designspace.store.records import Attempt
+from designspace.store.records import Attempt, Record, Status, valid_record
 from designspace.training.settings import TrainSettings
+
+
+@dataclass(frozen=True)
+class Final:
+    """What a final training does beyond a brief one: it keeps the weights, and tests them."""
+
+    splits: tuple[str, ...]  # of the images that are trained on: train, or train and val
+    test: bool  # on the test split, once, at the end
+    flip: bool  # mirror images, too
+    recipe: str  # digest of all that decides the weights but network and seed
+    looks: Path  # folder of what was tested
+    again: bool  # other weights of the same network, recipe and seed may be tested
 
 
 @dataclass(frozen=True)
@@ -30,6 +42,7 @@ class Job:
     samples: tuple[Architecture, ...] = ()  # networks of the population, to time what is `auto`
     choice: Path | None = None  # where that is written down; None: nowhere
     found: DataFound | None = None  # what the images were when the run began, without their listing
+    final: Final | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +56,13 @@ class Model:
     params: int
     acts: int
     earlier: tuple[Attempt, ...] = ()  # failed attempts so far
+    tested: bool = False  # it is through only when its network was tested, too
+
+    def is_through(self, record: Record | None) -> bool:
+        """Whether this record leaves nothing to do."""
+        if record is None or not record.is_final:
+            return False
+        return not self.tested or record.status is Status.DIVERGED or record.test is not None
 
 
 @dataclass(frozen=True)
@@ -50,6 +70,12 @@ class Timing:
     """A request to time a few training steps of a network instead of training it."""
 
     architecture: Architecture
+
+
+def last_record(folder: SpaceFolder, model: Model) -> Record | None:
+    """The model's record, if it leaves nothing to do."""
+    record = valid_record(folder, model.model_id)
+    return record if model.is_through(record) else None
 
 
 def training_seed(study_seed: int, model_id: str, repeat: int = 0) -> int:

@@ -22,7 +22,7 @@ from designspace.launch.settings import LauncherSettings
 from designspace.store.paths import SpaceFolder
 from designspace.store.records import Attempt, Kind, Record, Status, final_record, write_record
 from designspace.store.versions import versions
-from designspace.training.messages import Model
+from designspace.training.messages import Model, last_record
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def train_on_pool(
             continue
         if failure.error == "ClaimedError":
             continue  # another worker is at it, and will write its record
-        record = final_record(folder, model.model_id)
+        record = last_record(folder, model)
         if record is not None:  # the worker died between its record and its answer
             yield Event(model, record=record)
             continue
@@ -117,19 +117,19 @@ def record_failure(folder: SpaceFolder, model: Model, outcome: Outcome, failure:
         traceback=failure.traceback,
     )
     model = replace(model, earlier=(*model.earlier, attempt))
-    write_record(
-        folder.record(model.model_id),
-        Record(
-            model_id=model.model_id,
-            space=folder.name,
-            status=Status.FAILED,
-            seed=model.seed,
-            reason=failure.reason,
-            flops=model.flops,
-            params=model.params,
-            acts=model.acts,
-            versions=versions(),
-            attempts=model.earlier,
-        ),
+    failed = Record(
+        model_id=model.model_id,
+        space=folder.name,
+        status=Status.FAILED,
+        seed=model.seed,
+        reason=failure.reason,
+        flops=model.flops,
+        params=model.params,
+        acts=model.acts,
+        versions=versions(),
+        attempts=model.earlier,
     )
+    trained = final_record(folder, model.model_id)  # where its test failed
+    record = failed if trained is None else replace(trained, attempts=(*trained.attempts, attempt))
+    write_record(folder.record(model.model_id), record)
     return model

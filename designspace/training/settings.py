@@ -25,6 +25,7 @@ class TrainSettings:
     nesterov: bool = True  # as in the authors' released code
     weight_decay: float = 5e-5  # on all parameters
     warmup_epochs: float = 0.0  # linear, from lr / steps of warm-up; may be a fraction
+    warmup_share: float = 0.0  # added to warmup_epochs, as a share of all epochs
     label_smoothing: float = 0.0  # 0 to 1
     precision: str = "fp32"  # fp32 (TF32 on a GPU), bf16 (autocast, weights stay fp32) or auto: the faster
     memory_format: str = "channels_last"  # channels_last, contiguous or auto: the faster
@@ -52,6 +53,7 @@ class TrainSettings:
             ("nesterov", not self.nesterov or self.momentum > 0, "false where train.momentum=0"),
             ("weight_decay", 0 <= self.weight_decay < math.inf, "at least 0 and finite"),
             ("warmup_epochs", 0 <= self.warmup_epochs < self.epochs, f"in [0, epochs={self.epochs})"),
+            ("warmup_share", 0 <= self.warmup_share < 1, "in [0, 1)"),
             ("label_smoothing", 0 <= self.label_smoothing < 1, "in [0, 1)"),
             ("precision", self.precision in (*PRECISIONS, AUTO), f"one of {', '.join((*PRECISIONS, AUTO))}"),
             (

@@ -12,13 +12,14 @@ from datetime import datetime, timezone
 import torch
 
 from designspace.data.images import ImageData
-from designspace.data.loading import load_data
+from designspace.data.loading import Splits, load_data
 from designspace.errors import one_line
 from designspace.files import host_name
 from designspace.launch import interrupt
 from designspace.networks.architecture import Architecture
 from designspace.networks.build import build_network
 from designspace.store.claims import Claim, claimed
+from designspace.store.looks import Look, note_look
 from designspace.store.records import (
     Attempt,
     Epoch,
@@ -32,6 +33,7 @@ from designspace.store.records import (
 from designspace.store.versions import versions
 from designspace.training.auto import asked, choose, read_choice, write_choice
 from designspace.training.checkpoint import Checkpointer
+from designspace.training.final import evaluate, read_weights, write_weights
 from designspace.training.loop import TrainingResult, estimate_seconds, step_seconds, train_network
 from designspace.training.messages import Job, Model, Timing
 from designspace.training.settings import TrainSettings
@@ -56,8 +58,13 @@ class Worker:
         if self._device.type == "cuda":
             _set_up_gpu(job.train)
         self._data = data or load_data(
-            job.data, resolution=job.resolution, device=self._device, found=job.found
+            job.data,
+            resolution=job.resolution,
+            device=self._device,
+            found=job.found,
+            splits=Splits() if job.final is None else Splits(job.final.splits),
         )
+        self._test_data: ImageData | None = None
         job.train.check_batch(self._data.info.num_train)
         self._settings = self._settled()
 
@@ -75,28 +82,58 @@ class Worker:
             Interrupted: this worker was asked to stop; the checkpoint is written.
         """
         with claimed(self._folder.claim(model.model_id)) as claim:
-            finished = final_record(self._folder, model.model_id)
-            if finished is not None:  # by another worker, since this one was asked
-                return finished
-            attempts, micro_batches = self._begun(model)
-            while True:
-                started = datetime.now(timezone.utc)
-                try:
-                    result = self._train(model, claim, attempts, micro_batches)
-                    break
-                except (RuntimeError, MemoryError) as error:
-                    if not _is_out_of_memory(error) or 4 * micro_batches > self._job.train.batch_size:
-                        raise
-                    attempts.append(_attempt(Status.FAILED, Kind.OUT_OF_MEMORY, one_line(error), started))
-                self._folder.checkpoint(model.model_id).unlink(missing_ok=True)
-                torch.cuda.empty_cache()
-                micro_batches *= 2
-            status, kind = (Status.DIVERGED, Kind.DIVERGED) if result.diverged else (Status.DONE, None)
-            attempts.append(_attempt(status, kind, result.diverged, started))
-            record = self._record(model, result, tuple(attempts), micro_batches)
-            write_record(self._folder.record(model.model_id), record)
+            record = final_record(self._folder, model.model_id)
+            if record is None:  # not trained by another worker either, since this one was asked
+                record = self._train_to_the_end(model, claim)
+            if model.is_through(record):
+                return record
+            return self._test(model, record, claim)
+
+    def _train_to_the_end(self, model: Model, claim: Claim) -> Record:
+        attempts, micro_batches = self._begun(model)
+        while True:
+            started = datetime.now(timezone.utc)
+            network = self._build(model.architecture, model.seed)
+            try:
+                result = self._train(network, model, claim, attempts, micro_batches)
+                break
+            except (RuntimeError, MemoryError) as error:
+                if not _is_out_of_memory(error) or 4 * micro_batches > self._job.train.batch_size:
+                    raise
+                attempts.append(_attempt(Status.FAILED, Kind.OUT_OF_MEMORY, one_line(error), started))
             self._folder.checkpoint(model.model_id).unlink(missing_ok=True)
-            return record
+            torch.cuda.empty_cache()
+            micro_batches *= 2
+        status, kind = (Status.DIVERGED, Kind.DIVERGED) if result.diverged else (Status.DONE, None)
+        attempts.append(_attempt(status, kind, result.diverged, started))
+        record = self._record(model, result, tuple(attempts), micro_batches)
+        if self._job.final is not None and not result.diverged:
+            write_weights(self._folder.weights(model.model_id), network)
+        write_record(self._folder.record(model.model_id), record)
+        self._folder.checkpoint(model.model_id).unlink(missing_ok=True)
+        return record
+
+    def _test(self, model: Model, record: Record, claim: Claim) -> Record:
+        """Look at the test split with the weights that were kept, and add what was seen to the record."""
+        final, path = self._job.final, self._folder.weights(model.model_id)
+        assert final is not None, "only models of a final training are tested"
+        if self._test_data is None:
+            self._test_data = load_data(
+                self._job.data,
+                resolution=self._job.resolution,
+                device=self._device,
+                found=self._job.found,
+                splits=Splits(evaluate="test"),
+            )
+        network = self._build(model.architecture, model.seed)
+        digest = read_weights(path, network)
+        note_look(final.looks, Look(model.model_id, final.recipe, digest), again=final.again)
+        result = evaluate(
+            network, self._test_data, self._settings, self._device, flip=final.flip, on_step=claim.touch
+        )
+        record = replace(record, test=replace(result, weights_sha256=digest))
+        write_record(self._folder.record(model.model_id), record)
+        return record
 
     def _begun(self, model: Model) -> tuple[list[Attempt], int]:
         """Attempts so far, and the micro-batches to go on with: those of the checkpoint, if there is one."""
@@ -108,7 +145,12 @@ class Worker:
         return [*model.earlier, *kept], begun["micro_batches"]
 
     def _train(
-        self, model: Model, claim: Claim, attempts: list[Attempt], micro_batches: int
+        self,
+        network: torch.nn.Module,
+        model: Model,
+        claim: Claim,
+        attempts: list[Attempt],
+        micro_batches: int,
     ) -> TrainingResult:
         begun = {"attempts": [asdict(attempt) for attempt in attempts], "micro_batches": micro_batches}
         checkpointer = Checkpointer(
@@ -118,7 +160,7 @@ class Worker:
             begun=json.dumps(begun),
         )
         return train_network(
-            self._build(model.architecture, model.seed),
+            network,
             self._data,
             self._settings,
             seed=model.seed,
@@ -126,6 +168,7 @@ class Worker:
             checkpointer=checkpointer,
             on_step=claim.touch,
             micro_batches=micro_batches,
+            validated=self._job.final is None or "val" not in self._job.final.splits,
         )
 
     def _record(

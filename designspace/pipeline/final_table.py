@@ -1,0 +1,80 @@
+"""The table of the final trainings: one row for each network, over its seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from designspace.store.looks import count_looks
+from designspace.store.paths import FinalFolder
+from designspace.store.records import Record, Status, valid_record
+from designspace.training.messages import Final
+
+DESCRIBED = (
+    *("space", "network_id", "network", "block", "stem_width", "stem_stride"),
+    *("depths", "widths", "bottleneck_ratios", "group_widths", "flops", "params", "acts"),
+    *("asked", "brief_error"),
+)
+
+
+def final_table(folder: FinalFolder, networks: pd.DataFrame, final: Final) -> pd.DataFrame:
+    """One row for each network; errors in percent, mean and standard deviation over the seeds that ended."""
+    rows = []
+    for _, part in networks.groupby("network_id", sort=False):
+        first = part.iloc[0]
+        found = [valid_record(folder, model_id) for model_id in part["model_id"]]
+        done = [record for record in found if record is not None and record.status is Status.DONE]
+        looks = [count_looks(final.looks, model_id, final.recipe) for model_id in part["model_id"]]
+        described = {name: first[name] for name in DESCRIBED if name in first}
+        rows.append({**described, **_summary(done, tested=final.test), "looks": max(looks)})
+    return pd.DataFrame(rows)
+
+
+def _summary(done: Sequence[Record], *, tested: bool) -> dict[str, Any]:
+    """The columns that summarise the records of one network."""
+    if tested:
+        done = [record for record in done if record.test is not None]
+    tests = [record.test for record in done if record.test is not None]
+    return {
+        "seeds": len(done),
+        "epochs": done[0].epochs if done else None,
+        **_mean_and_std("val_error", [record.error for record in done]),
+        "test_images": tests[0].images if tests else None,
+        **_mean_and_std("test_error", [test.error for test in tests]),
+        **_mean_and_std("test_top5_error", [test.top5_error for test in tests]),
+        **_mean_and_std("test_flip_error", [test.flip_error for test in tests]),
+        **_mean_and_std("test_loss", [test.loss for test in tests]),
+        "train_seconds": _mean([record.train_seconds for record in done]),
+    }
+
+
+def _mean_and_std(name: str, values: Sequence[float | None]) -> dict[str, float | None]:
+    known = [value for value in values if value is not None]
+    std = float(np.std(known, ddof=1)) if len(known) > 1 else None
+    return {name: _mean(values), f"{name}_std": std}
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def final_text(table: pd.DataFrame) -> str:
+    """The table for the terminal, 80 columns wide."""
+    lines = [
+        f"{'network':<18}{'space':<14}{'MF':>7}{'M params':>10}{'seeds':>7}{'test error %':>16}{'looks':>7}"
+    ]
+    for row in table.to_dict("records"):
+        name = row.get("network") if isinstance(row.get("network"), str) else row["network_id"]
+        error, std = row["test_error"], row["test_error_std"]
+        shown = "-" if error is None or np.isnan(error) else f"{error:.2f}"
+        if std is not None and not np.isnan(std):
+            shown += f" +- {std:.2f}"
+        lines.append(
+            f"{name:<18}{row['space']:<14}{row['flops'] / 1e6:>7.2f}{row['params'] / 1e6:>10.3f}"
+            f"{row['seeds']:>7}{shown:>16}{row['looks']:>7}"
+        )
+    return "\n".join(lines)
