@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
-from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -29,7 +28,7 @@ from designspace.errors import RunError, UserError
 from designspace.files import CONF_FOLDER
 from designspace.help import help_text
 from designspace.launch.places import current_folder
-from designspace.overrides import compose_jobs
+from designspace.overrides import compose_jobs, explain
 
 log = logging.getLogger("designspace")
 
@@ -107,7 +106,10 @@ def _main(program: Program, arguments: Sequence[str]) -> int:
     if asked.show:
         print("\n".join(OmegaConf.to_yaml(config) for config in composed), end="")
         return Status.OK
-    configs = [configuration.to_values(config) for config in composed]
+    try:
+        configs = [configuration.to_values(config) for config in composed]
+    except OmegaConfBaseException as error:  # an interpolation that cannot be resolved
+        raise UserError(explain(error, program.schema)) from None
     _check_places(program, configs)
     return max(_guarded(lambda config=config: program.job(config)) for config in configs)  # type: ignore[misc]
 
@@ -154,8 +156,6 @@ def _guarded(action: Callable[[], int]) -> int:
         return action()
     except UserError as error:
         return _complain(str(error), Status.BAD_INPUT)
-    except (HydraException, OmegaConfBaseException) as error:  # an interpolation that cannot be resolved
-        return _complain(str(error).partition("\n")[0], Status.BAD_INPUT)
     except RunError as error:
         message, _, details = str(error).partition("\n")
         if details:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -236,6 +237,7 @@ def _seed_rule(seed: int) -> Rule:
     return "seed", 0 <= seed <= MAX_SEED, f"at least 0 and at most {MAX_SEED}"
 
 
+@cache
 def register() -> None:
     """Make the schemas known to Hydra: unknown keys and wrong types become errors."""
     store = ConfigStore.instance()

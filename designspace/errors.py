@@ -25,12 +25,19 @@ def broken(group: str, values: object, rules: Iterable[Rule]) -> list[str]:
     """One line, `group.key=value: must be ...`, for each rule that is broken."""
     prefix = f"{group}." if group else ""
     wrong = ((key, getattr(values, key), allowed) for key, valid, allowed in rules if not valid)
-    return [f"{prefix}{key}={_shown(value)}: must be {allowed}" for key, value, allowed in wrong]
+    return [f"{prefix}{key}={shown(value)}: must be {allowed}" for key, value, allowed in wrong]
 
 
-def _shown(value: object) -> str:
-    if isinstance(value, str) and not value.isprintable():
-        return repr(value)
+def shown(value: object) -> str:
+    """A value as the user types it, on one line."""
+    if isinstance(value, str):
+        return value if value.isprintable() else repr(value)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(shown, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{shown(key)}: {shown(inner)}' for key, inner in value.items())}}}"
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return "null" if value is None else str(value)
 
 

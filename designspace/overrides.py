@@ -12,17 +12,18 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, get_origin, get_type_hints
+from types import NoneType
+from typing import Any, get_args, get_origin, get_type_hints
 
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override, Quote, QuotedString
-from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig, Node
+from omegaconf.errors import ConfigTypeError, OmegaConfBaseException, ValidationError
 
 from designspace.config import flow, register
-from designspace.errors import UserError
+from designspace.errors import UserError, shown
 from designspace.spaces.load import available_spaces
 
 SPACE = "space.source"  # `space=...` for short: Hydra would take that for the choice of a file
@@ -30,6 +31,15 @@ FUNCTION = re.compile(r"(choice|range|interval|glob|sort|shuffle|tag)\(.*\)", re
 ITEMS = re.compile(r"""(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|[^,'"]|['"])+""", re.DOTALL)
 ASSIGNMENT = re.compile(r"(?P<plus>\+{0,2})(?P<key>[A-Za-z_][\w.]*)=(?P<value>.*)", re.DOTALL)
 DELETION = re.compile(r"~[A-Za-z_][\w.]*(=.*)?", re.DOTALL)
+KINDS = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    NoneType: "null",
+    list[float]: "a list of numbers",
+    list[str]: "a list of texts",
+}
 
 
 def compose_jobs(
@@ -42,11 +52,15 @@ def compose_jobs(
     """
     register()
     overrides = _jobs(arguments, schema, conf, several=several)
+    with initialize_config_dir(str(conf), version_base="1.3"):
+        return [_compose(name, job, schema) for job in overrides]
+
+
+def _compose(name: str, job: Sequence[str], schema: type) -> DictConfig:
     try:
-        with initialize_config_dir(str(conf), version_base="1.3"):
-            return [compose(name, job) for job in overrides]
+        return compose(name, list(job))
     except Exception as error:  # Hydra raises what it likes; nothing of ours runs here
-        raise UserError(_explain(error, schema)) from error
+        raise UserError(explain(error, schema, job)) from error
 
 
 def _jobs(arguments: Sequence[str], schema: type, conf: Path, *, several: bool) -> list[list[str]]:
@@ -205,21 +219,44 @@ def _values(
 # ---- what went wrong ---------------------------------------------------------------------------------------
 
 
-def _explain(error: Exception, schema: type) -> str:
-    """Hydra's error as one line: what was given, and what is allowed."""
+def explain(error: Exception, schema: type, job: Sequence[str] = ()) -> str:
+    """Hydra's or OmegaConf's error as one line: what was given (in the overrides `job`), what is allowed."""
     if isinstance(error, yaml.MarkedYAMLError) and (mark := error.problem_mark) is not None:
         return f"{mark.name}: line {mark.line + 1}: {error.problem}"
-    message = str(error)
-    cause = error.__cause__
-    if isinstance(cause, OmegaConfBaseException):
-        error, message = cause, str(cause)
-    key = getattr(error, "full_key", None)
-    if (key and "is not in struct" in message) or ("not in" in message and key):
-        return f"{key}: unknown key{_suggestion(str(key), schema)}"
+    if isinstance(error.__cause__, OmegaConfBaseException):
+        error = error.__cause__
+    message, key = str(error), str(getattr(error, "full_key", None) or "")
+    if key and ("is not in struct" in message or "not in" in message):
+        return f"{key}: unknown key{_suggestion(key, schema)}"
+    if key and isinstance(error, ValidationError | ConfigTypeError):
+        return _wrong_type(key, error, schema, job)
     first = (message or type(error).__name__).splitlines()[0]
-    return f"{str(key).removesuffix('.source')}: {first}" if key else first
+    return f"{key.removesuffix('.source')}: {first}" if key else first
 
 
 def _suggestion(key: str, schema: type) -> str:
     close = difflib.get_close_matches(key, list(key_types(schema)), n=1)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def _wrong_type(key: str, error: OmegaConfBaseException, schema: type, job: Sequence[str]) -> str:
+    """`key=value: must be ...`, with the value as it was typed, or else as a file has it."""
+    whole, index, _ = key.partition("[")  # of a list, whose item it may be
+    typed = [value for name, _, value in (one.lstrip("+").partition("=") for one in job) if name == whole]
+    value = typed[-1] if typed else error.value
+    kind: Any = schema
+    for name in whole.split("."):
+        kind = get_type_hints(kind)[name]
+    if index and not typed:
+        kind = next(get_args(part)[0] for part in (kind, *get_args(kind)) if get_origin(part) is list)
+    else:
+        key = whole.removesuffix(".source")
+    return f"{key}={value if isinstance(value, Node) else shown(value)}: must be {_in_words(kind)}"
+
+
+def _in_words(kind: Any) -> str:
+    """The values of a type: "a list of numbers, or null"."""
+    if get_origin(kind) is dict or is_dataclass(kind):
+        return "a mapping {key: value, ...}"
+    *others, last = [KINDS[part] for part in ([kind] if kind in KINDS else get_args(kind))]
+    return f"{', '.join(others)}, or {last}" if others else last

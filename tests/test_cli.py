@@ -45,7 +45,8 @@ def tree(folder):
         (["space=regnetx", "limits.gpu_hours=nan"], "limits.gpu_hours=nan: must be above 0"),
         (["space=regnetx", "train.lr=inf"], "train.lr=inf: must be above 0 and finite"),
         (["space=regnetx", "num_models=-3"], "num_models=-3: must be at least 1"),
-        (["space=regnetx", "num_models=abc"], "num_models: Value 'abc' of type 'str' could not be converted"),
+        (["space=regnetx", "num_models=abc"], "num_models=abc: must be a whole number"),
+        (["space=regnetx", "train.epochs=${study}"], "train.epochs=laptop: must be a whole number"),
         (
             ["space=regnetx", "budget.flops=[2e6,1e6]"],
             "budget.flops=[2000000.0, 1000000.0]: must be [low, high]",

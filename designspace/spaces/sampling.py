@@ -51,7 +51,11 @@ class BudgetSettings:
 
 
 def _is_window(window: list[float] | None) -> bool:
-    return window is None or (len(window) == 2 and 0 < window[0] <= window[1])
+    """Whether it is none or two numbers in order; in a list, OmegaConf takes lists and text for numbers."""
+    if window is None:
+        return True
+    are_numbers = all(isinstance(bound, int | float) for bound in window)
+    return are_numbers and len(window) == 2 and 0 < window[0] <= window[1]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,85 @@
+"""What a value must be, said in one line: every key of every program with a value of the wrong type."""
+
+import pickle
+from collections.abc import Sequence
+from typing import Any, get_args
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, OmegaConf
+
+from designspace import overrides
+from designspace.cli import PROGRAMS
+from designspace.errors import UserError
+from designspace.files import CONF_FOLDER
+from designspace.overrides import compose_jobs, key_types
+
+WRONG: dict[Any, str] = {
+    int: "abc",
+    float: "abc",
+    bool: "maybe",
+    str: "[a]",
+    int | str | None: "[1]",
+    list[float]: "[1,a]",
+    list[str]: "text",
+    dict[str, Any]: "text",
+}
+EMPTY = {name: pickle.dumps(OmegaConf.structured(program.schema)) for name, program in PROGRAMS.items()}
+
+
+def wrong_value(kind: Any) -> str:
+    """What no key of the type takes, as it is typed."""
+    return next(WRONG[part] for part in (kind, *get_args(kind)) if part in WRONG)
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "kind"),
+    [
+        (name, key, kind)
+        for name, program in PROGRAMS.items()
+        for key, kind in key_types(program.schema).items()
+        if kind is not Any  # the language of restrictions, which the space reads
+    ],
+)
+def test_a_value_of_the_wrong_type_is_one_line_that_names_the_key(
+    monkeypatch: pytest.MonkeyPatch, name: str, key: str, kind: Any
+) -> None:
+    schema = PROGRAMS[name].schema
+
+    def apply(name: str, job: Sequence[str]) -> DictConfig:  # as Hydra does, which takes 0.1 s for it
+        config: DictConfig = pickle.loads(EMPTY[name])
+        for override in OverridesParser.create().parse_overrides(list(job)):
+            OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
+        return config
+
+    monkeypatch.setattr(overrides, "compose", apply)
+    value = wrong_value(kind)
+    with pytest.raises(UserError) as caught:
+        compose_jobs(name, schema, CONF_FOLDER, [f"{key}={value}"], several=False)
+    line = str(caught.value)
+    assert line.startswith(f"{key.removesuffix('.source')}={value}: must be ")
+    assert (line.count("\n"), line.endswith(", or null")) == (0, type(None) in get_args(kind))
+
+
+@pytest.mark.parametrize(
+    ("argument", "line"),
+    [
+        ("train.epochs=1.5", "train.epochs=1.5: must be a whole number"),
+        ("train.lr=true", "train.lr=true: must be a number"),
+        ("plan=maybe", "plan=maybe: must be true or false"),
+        ("study=null", "study=null: must be text"),
+        ("budget.flops={a: 1}", "budget.flops={a: 1}: must be a list of numbers, or null"),
+        ("budget.flops.0=x", "budget.flops[0]=x: must be a number"),
+        ("budget={flops: 3}", "budget.flops=3: must be a list of numbers, or null"),
+        ("network=null", "network=null: must be a mapping {key: value, ...}"),
+        ("launcher.workers=1.5", "launcher.workers=1.5: must be a whole number, text, or null"),
+        ("launcher.setup=[null]", "launcher.setup=[null]: must be a list of texts"),
+    ],
+)
+def test_the_line_says_what_was_typed_and_what_is_allowed(argument: str, line: str) -> None:
+    arguments = ["space=regnetx", argument]
+    with pytest.raises(UserError) as caught:
+        compose_jobs(
+            "sample_and_train", PROGRAMS["sample_and_train"].schema, CONF_FOLDER, arguments, several=False
+        )
+    assert str(caught.value) == line
