@@ -74,6 +74,7 @@ class RunConfig:
     def problems(self) -> list[str]:
         """One line for each invalid value, those of all groups but `data`, which wants to see the images."""
         more, counted = self.extended_epochs, f"at least 1 and at most {MAX_MODELS}"
+        shortest = self.train.epochs if self.train.has_valid_epochs else 0
         rules = [
             ("num_models", 1 <= self.num_models <= MAX_MODELS, counted),
             _seed_rule(self.seed),
@@ -81,8 +82,8 @@ class RunConfig:
             ("subsample", 1 <= self.subsample <= MAX_MODELS, counted),
             (
                 "extended_epochs",
-                more is None or self.train.epochs < more <= MAX_EPOCHS,
-                f"more than train.epochs={self.train.epochs} and at most {MAX_EPOCHS}",
+                more is None or shortest < more <= MAX_EPOCHS,
+                f"above train.epochs={self.train.epochs} and at most {MAX_EPOCHS}, or null",
             ),
             ("stop_after", self.stop_after in (None, *STOPS), f"one of {', '.join(STOPS)}, or null"),
         ]
@@ -143,7 +144,7 @@ class RefineConfig:
     def problems(self) -> list[str]:
         """One line for each invalid value."""
         plain = self.name is None or re.fullmatch(r"[A-Za-z0-9_][\w.-]*", self.name) is not None
-        letters = "letters, digits, dots, dashes and underscores"
+        letters = "of letters, digits, dots, dashes and underscores, or null"
         return broken("", self, [_seed_rule(self.seed), ("name", plain, letters)])
 
 

@@ -55,18 +55,25 @@ def _range_rules(settings: DataSettings) -> Iterator[Rule]:
     in_folder, skips = settings.name in FOLDER_SETS, settings.on_unreadable == "skip"
     val, test = settings.val_share, settings.test_share
     yield "on_unreadable", settings.on_unreadable in ON_UNREADABLE, " or ".join(ON_UNREADABLE)
-    yield "on_unreadable", in_folder or not skips, f"refuse for {settings.name}"
-    yield "val_share", 0 < val < 1, "above 0 and below 1"
-    yield "test_share", 0 <= test < 1 - val or not 0 < val < 1, "0 or more, and below 1 - val_share"
-    yield "num_workers", 0 <= settings.num_workers <= MAX_READERS, f"0 to {MAX_READERS}"
-    yield "crop_padding", 0 <= settings.crop_padding <= MAX_PADDING, f"0 to {MAX_PADDING} pixels"
-    yield "crop_padding", not (in_folder and settings.crop_padding), f"0 for {settings.name}"
-    yield "lighting", 0 <= settings.lighting < math.inf, "0 or more and finite"
-    yield "lighting", in_folder or not settings.lighting, f"0 for {settings.name}"
-    if settings.name != "image_folder":  # the only set that may come undivided
+    yield "on_unreadable", in_folder or not skips, f"refuse for data={settings.name}"
+    yield "num_workers", 0 <= settings.num_workers <= MAX_READERS, f"at least 0 and at most {MAX_READERS}"
+    nothing = f"0 for data={settings.name}"
+    if in_folder:
+        yield "crop_padding", settings.crop_padding == 0, nothing
+        yield "lighting", 0 <= settings.lighting < math.inf, "at least 0 and finite"
+    else:
+        padding = f"at least 0 and at most {MAX_PADDING} pixels"
+        yield "crop_padding", 0 <= settings.crop_padding <= MAX_PADDING, padding
+        yield "lighting", settings.lighting == 0, nothing
+    if settings.name == "image_folder":  # the only set that may come undivided
+        yield "val_share", 0 < val < 1, "above 0 and below 1"
+        left = 1 - val if 0 < val < 1 else 1.0  # else that is the one problem
+        yield "test_share", 0 <= test < left, f"at least 0 and below 1 - data.val_share={val}"
+    else:
         for key in ("val_share", "test_share"):
             value = getattr(DataSettings, key)
-            yield key, getattr(settings, key) == value, f"{value}, has no effect on {settings.name}"
+            needless = f"{value}, since it has no effect on data={settings.name}"
+            yield key, getattr(settings, key) == value, needless
 
 
 def _root_rule(settings: DataSettings) -> Rule:
@@ -77,17 +84,17 @@ def _root_rule(settings: DataSettings) -> Rule:
         inside = "train/ and val/" if settings.name == "imagenet" else "the images"
         return "root", root is not None and os.path.isdir(root), f"an existing folder with {inside}"
     if settings.name == "fashion_mnist_small":
-        return "root", root is None, f"null, {settings.name} is part of the package"
+        return "root", root is None, f"null, since data={settings.name} is part of the package"
     return "root", root is None or os.path.isdir(root), "an existing folder, or null"
 
 
 def _val_images_rule(settings: DataSettings) -> Rule:
     asked, known = settings.val_images, IN_MEMORY_SETS.get(settings.name)
     if known is None or known.split_is_fixed:
-        allowed = f"null, {settings.name} brings its own validation images"
+        allowed = f"null, since data={settings.name} brings its own validation images"
         return "val_images", asked is None, allowed
     lowest, highest = known.num_classes, known.num_train_split - known.num_classes
-    allowed = f"between {lowest} and {highest} for {settings.name}, or null"
+    allowed = f"at least {lowest} and at most {highest} for data={settings.name}, or null"
     return "val_images", asked is None or lowest <= asked <= highest, allowed
 
 

@@ -25,7 +25,7 @@ from designspace.data.holdout import Shares
 from designspace.data.npz import inspect_npz
 from designspace.data.settings import DataInfo, DataSettings
 from designspace.data.sources import CIFAR_FOLDERS, fashion_mnist_sha256, locate_cifar
-from designspace.errors import UserError
+from designspace.errors import UserError, shown
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ def data_changes(there: Mapping[str, Any] | None, now: Mapping[str, Any] | None)
         there, now = ({**found, "unreadable": None} for found in (there, now))
     keys = ("train_images", "val_images", "unreadable", "val_share", "test_share")
     counts = [(key, there.get(key), now.get(key)) for key in keys]
-    changes += [f"{key} ({a} there, {b} now)" for key, a, b in counts if a != b]
+    changes += [f"{key}={shown(a)} there, {shown(b)} now" for key, a, b in counts if a != b]
     return [f"the images of data.root: {', '.join(changes) or 'other names or sizes of files'}"]
 
 

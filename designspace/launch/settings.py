@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,6 +63,8 @@ class LauncherSettings:
         """One line for each invalid value."""
         count, never = f"at least 1 and at most {MAX_COUNT}", f"at most {MAX_MINUTES}"
         workers = f"at least 1 and at most {MAX_WORKERS}"
+        limit_s, has_valid_limit = 60 * self.timeout_min, 1 <= self.timeout_min <= MAX_TIMEOUT_MIN
+        longest_delay_s = limit_s if has_valid_limit else math.inf  # else that is the one problem
         rules = [
             ("name", self.name in LAUNCHERS, f"one of {', '.join(LAUNCHERS)}"),
             (
@@ -96,13 +99,13 @@ class LauncherSettings:
             ),
             (
                 "timeout_min",
-                1 <= self.timeout_min <= MAX_TIMEOUT_MIN,
+                has_valid_limit,
                 f"at least 1 and at most {MAX_TIMEOUT_MIN}",
             ),
             (
                 "signal_delay_s",
-                0 < self.signal_delay_s < 60 * self.timeout_min,
-                "above 0 and within timeout_min",
+                0 < self.signal_delay_s < longest_delay_s,
+                f"above 0 and below {limit_s}, which is launcher.timeout_min={self.timeout_min} in seconds",
             ),
             ("array_parallelism", 1 <= self.array_parallelism <= MAX_COUNT, count),
         ]

@@ -20,7 +20,7 @@ from designspace.config import RunConfig, differences
 from designspace.data.catalog import num_classes
 from designspace.data.found import DataFound, data_changes
 from designspace.data.settings import DataSettings
-from designspace.errors import UserError
+from designspace.errors import UserError, shown
 from designspace.files import replacing
 from designspace.spaces.load import Space
 from designspace.spaces.sampling import Population, sample
@@ -173,7 +173,9 @@ def changed_settings(there: Mapping[str, Any], now: Mapping[str, Any], sections:
     defaults = {"train": asdict(TrainSettings()), "data": asdict(DataSettings())}
     for settings in (old, new):
         settings |= {key: defaults[key] | (settings[key] or {}) for key in defaults if key in settings}
-    changed = [f"{k} ({a} there, {b} now)" for k, a, b in differences(old, new) if k not in FREE_KEYS]
+    changed = [
+        f"{k}={shown(a)} there, {shown(b)} now" for k, a, b in differences(old, new) if k not in FREE_KEYS
+    ]
     if "data" in sections:
         changed += data_changes(there.get("data_found"), now.get("data_found"))
     return changed

@@ -42,7 +42,7 @@ class BudgetSettings:
 
     def problems(self) -> list[str]:
         """One line for each invalid value."""
-        window = "[low, high] with 0 < low <= high"
+        window = "[low, high] with 0 < low <= high, or null"
         sizes = [(name, _is_window(getattr(self, name)), window) for name in METRICS]
         pixels = f"at least 1 pixel and at most {MAX_RESOLUTION}"
         return broken(

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from designspace.commands import command
-from designspace.errors import UserError
+from designspace.errors import UserError, shown
 from designspace.files import MAX_NAME_BYTES, host_name, user_path
 from designspace.store.processes import is_alive
 
@@ -187,7 +187,7 @@ def study_folder(output_root: str, study: str) -> StudyFolder:
     """The folder of a study; `study` must be one plain folder name."""
     is_plain = re.fullmatch(r"[^./\x00-\x1f][^/\x00-\x1f]*", study)
     if not is_plain or len(os.fsencode(study)) > MAX_NAME_BYTES:
-        raise UserError(f"study={study!r}: must be a plain folder name")
+        raise UserError(f"study={shown(study)}: must be a plain folder name")
     if study == REGIMES:
         raise UserError(f"study={study}: is the folder of comparisons between studies; choose another name")
     return StudyFolder(user_path("output_root", output_root) / study)

@@ -33,6 +33,11 @@ class TrainSettings:
     deterministic: bool = False  # on a GPU: deterministic kernels only (slower); the CPU always is
     cuda_graphs: bool = False  # on a GPU: replay each step as one graph, for networks of many small kernels
 
+    @property
+    def has_valid_epochs(self) -> bool:
+        """Whether rules about other keys can go by the epochs."""
+        return 1 <= self.epochs <= MAX_EPOCHS
+
     def check_batch(self, images: int) -> None:
         """Raises UserError if so many training images do not fill a batch."""
         fewer = f"at most {images}, the number of training images"
@@ -40,8 +45,9 @@ class TrainSettings:
 
     def problems(self) -> list[str]:
         """One line for each invalid value."""
+        longest = self.epochs if self.has_valid_epochs else math.inf  # else that is the one problem
         rules = [
-            ("epochs", 1 <= self.epochs <= MAX_EPOCHS, f"at least 1 and at most {MAX_EPOCHS}"),
+            ("epochs", self.has_valid_epochs, f"at least 1 and at most {MAX_EPOCHS}"),
             ("batch_size", 2 <= self.batch_size <= MAX_BATCH, f"at least 2 images and at most {MAX_BATCH}"),
             (
                 "val_batch_size",
@@ -49,12 +55,16 @@ class TrainSettings:
                 f"at least 1 image and at most {MAX_BATCH}",
             ),
             ("lr", 0 < self.lr < math.inf, "above 0 and finite"),
-            ("momentum", 0 <= self.momentum < 1, "in [0, 1)"),
-            ("nesterov", not self.nesterov or self.momentum > 0, "false where train.momentum=0"),
+            ("momentum", 0 <= self.momentum < 1, "at least 0 and below 1"),
+            ("nesterov", not self.nesterov or self.momentum != 0, "false where train.momentum=0"),
             ("weight_decay", 0 <= self.weight_decay < math.inf, "at least 0 and finite"),
-            ("warmup_epochs", 0 <= self.warmup_epochs < self.epochs, f"in [0, epochs={self.epochs})"),
-            ("warmup_share", 0 <= self.warmup_share < 1, "in [0, 1)"),
-            ("label_smoothing", 0 <= self.label_smoothing < 1, "in [0, 1)"),
+            (
+                "warmup_epochs",
+                0 <= self.warmup_epochs < longest,
+                f"at least 0 and below train.epochs={self.epochs}",
+            ),
+            ("warmup_share", 0 <= self.warmup_share < 1, "at least 0 and below 1"),
+            ("label_smoothing", 0 <= self.label_smoothing < 1, "at least 0 and below 1"),
             ("precision", self.precision in (*PRECISIONS, AUTO), f"one of {', '.join((*PRECISIONS, AUTO))}"),
             (
                 "memory_format",

@@ -85,7 +85,10 @@ def messages(settings: DataSettings) -> str:
         (DataSettings("fashion_mnist", root="no/such\nfolder"), ["data.root", "existing folder"]),
         (DataSettings(root="."), ["data.root", "part of the package"]),
         (DataSettings(val_images=100), ["data.val_images", "brings its own", "100"]),
-        (DataSettings("cifar100", val_images=99), ["data.val_images", "between 100 and 49900", "99"]),
+        (
+            DataSettings("cifar100", val_images=99),
+            ["data.val_images", "at least 100 and at most 49900", "99"],
+        ),
         (DataSettings("cifar10", val_images=50_000), ["data.val_images", "49990", "50000"]),
         (DataSettings("image_folder"), ["data.root", "null"]),
         (DataSettings("image_folder", root=".", crop_padding=4), ["data.crop_padding", "must be 0", "4"]),

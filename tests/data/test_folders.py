@@ -226,11 +226,11 @@ def test_splits_of_other_names_are_no_classes(
     [
         ({"val_share": 0.0}, "data.val_share=0.0: must be above 0 and below 1"),
         ({"val_share": 1.0}, "data.val_share=1.0: must be above 0"),
-        ({"test_share": -0.1}, "data.test_share=-0.1: must be 0 or more, and below 1 - val_share"),
-        ({"val_share": 0.6, "test_share": 0.4}, "data.test_share=0.4: must be 0 or more, and below"),
+        ({"test_share": -0.1}, "data.test_share=-0.1: must be at least 0 and below 1 - data.val_share=0.2"),
+        ({"val_share": 0.6, "test_share": 0.4}, "data.test_share=0.4: must be at least 0 and below"),
         (
             {"name": "imagenet", "val_share": 0.1},
-            "data.val_share=0.1: must be 0.2, has no effect",
+            "data.val_share=0.1: must be 0.2, since it has no effect on data=imagenet",
         ),
         ({"on_unreadable": "warn"}, "data.on_unreadable=warn: must be refuse or skip"),
     ],

@@ -436,9 +436,9 @@ def test_the_program_for_people_and_for_programs(tmp_path, study):
         ([], "output_root=results: holds no study; run python scripts/sample_and_train.py first"),
         (["--json"], "output_root=results: holds no study"),
         (["study=nothing"], "study=nothing: holds no population below results; studies there: none"),
-        (["study=../x"], "study='../x': must be a plain folder name"),
+        (["study=../x"], "study=../x: must be a plain folder name"),
         (["studi=x"], "studi: unknown key; did you mean study?"),
-        (["json=maybe"], "json: Value 'maybe' is not a valid bool"),
+        (["json=maybe"], "json=maybe: must be true or false"),
     ],
     ids=" ".join,
 )
