@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from designspace.analysis.results import StudyRuns
-from designspace.data.catalog import IMAGENET_CLASSES
+from designspace.data.sets import IMAGENET_CLASSES
 from designspace.errors import UserError
 from designspace.files import user_path
 from designspace.networks.complexity import METRICS

@@ -107,7 +107,7 @@ def _main(program: Program, arguments: Sequence[str]) -> int:
         print("\n".join(OmegaConf.to_yaml(config) for config in composed), end="")
         return Status.OK
     try:
-        configs = [configuration.to_values(config) for config in composed]
+        configs: list[Any] = [configuration.to_values(config, program.schema) for config in composed]
     except OmegaConfBaseException as error:  # an interpolation that cannot be resolved
         raise UserError(explain(error, program.schema)) from None
     _check_places(program, configs)

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import yaml
 from hydra import compose, initialize_config_dir
@@ -23,12 +23,21 @@ from designspace.networks.settings import NetworkSettings
 from designspace.spaces.sampling import BudgetSettings
 from designspace.training.settings import MAX_EPOCHS, TrainSettings
 
+T = TypeVar("T", bound="Checked")
+
 STOPS = ("sample",)  # steps to stop after
 MAX_MODELS = 1_000_000  # of a population, which is in memory
 MAX_SEED = 2**63 - 1
 MAX_RERUNS = 1_000
 FINAL_SPLITS = {"train_and_val": ("train", "val"), "train": ("train",)}  # by final.images
 TTA = ("none", "flip")
+
+
+class Checked(Protocol):
+    """Settings that know which values are valid."""
+
+    def problems(self) -> list[str]:
+        """One line for each invalid value."""
 
 
 @dataclass
@@ -72,7 +81,7 @@ class RunConfig:
     limits: LimitSettings = field(default_factory=LimitSettings)
 
     def problems(self) -> list[str]:
-        """One line for each invalid value, those of all groups but `data`, which wants to see the images."""
+        """One line for each invalid value of all groups."""
         more, counted = self.extended_epochs, f"at least 1 and at most {MAX_MODELS}"
         shortest = self.train.epochs if self.train.has_valid_epochs else 0
         rules = [
@@ -88,7 +97,12 @@ class RunConfig:
             ("stop_after", self.stop_after in (None, *STOPS), f"one of {', '.join(STOPS)}, or null"),
         ]
         sections = (self.budget, self.network, self.train, self.launcher, self.limits)
-        return [*broken("", self, rules), *(line for section in sections for line in section.problems())]
+        found = [line for section in sections for line in section.problems()]
+        return [
+            *broken("", self, rules),
+            *found,
+            *self.data.problems(needs_images=self.stop_after != "sample"),
+        ]
 
 
 @dataclass
@@ -249,16 +263,27 @@ def register() -> None:
     store.store(name="train_final_schema", node=TrainFinalConfig)
 
 
-def to_values(config: DictConfig) -> Any:
-    """The dataclass that a composed configuration describes. Raises UserError where a value is missing."""
+def to_values(config: DictConfig, schema: type[T]) -> T:
+    """The dataclass that a composed configuration describes.
+
+    Raises:
+        UserError: a key is unknown, or a value missing or invalid.
+    """
+    values = described(config, schema)
+    refuse(values.problems())
+    return values
+
+
+def described(config: DictConfig, schema: type[T]) -> T:
+    """The same, whatever its values. Raises UserError where a key is unknown or a value missing."""
     for key in _unknown_keys(config):
         raise UserError(f"{key}: unknown key; --help lists them all")
     missing = sorted(OmegaConf.missing_keys(config))
     if missing:
         key = missing[0].removesuffix(".source")
         raise UserError(f"{key}: a value is needed, for example {key}={_EXAMPLES.get(key, '...')}")
-    values: Any = OmegaConf.to_object(config)  # one of the dataclasses above
-    refuse(values.problems())
+    values = OmegaConf.to_object(config)
+    assert isinstance(values, schema), "registered under the name that was composed"
     return values
 
 
@@ -268,8 +293,7 @@ def experiment_values(experiment: str, conf: Path) -> RunConfig:
     at_work = GlobalHydra.instance().is_initialized()
     with nullcontext() if at_work else initialize_config_dir(str(conf), version_base="1.3"):
         composed = compose("sample_and_train", [f"experiment={experiment}", "space.source=any"])
-    values: RunConfig = to_values(composed)
-    return values
+    return described(composed, RunConfig)
 
 
 def _unknown_keys(config: DictConfig) -> Iterator[str]:

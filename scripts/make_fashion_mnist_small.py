@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from designspace.data.catalog import IN_MEMORY_SETS
+from designspace.data.sets import IN_MEMORY_SETS
 from designspace.data.sources import (
     DEBIAN_FASHION_MNIST,
     EMBEDDED_FILE,

@@ -7,8 +7,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from designspace import config as configuration
-from designspace.config import RunConfig, differences, to_values
-from designspace.data.catalog import DATA_NAMES
+from designspace.config import AnalyzeConfig, RunConfig, StatusConfig, described, differences, to_values
+from designspace.data.sets import DATA_NAMES
 from designspace.errors import UserError
 from designspace.files import CONF_FOLDER
 from designspace.spaces.load import SPACE_FOLDER, available_spaces, load_space
@@ -18,10 +18,10 @@ def options(group):
     return sorted(path.stem for path in (CONF_FOLDER / group).glob("*.yaml"))
 
 
-def composed(*overrides, name="sample_and_train"):
+def composed(*overrides, name="sample_and_train", schema=RunConfig, convert=described):
     configuration.register()
     with initialize_config_dir(str(CONF_FOLDER), version_base="1.3"):
-        return to_values(compose(name, overrides=list(overrides)))
+        return convert(compose(name, overrides=list(overrides)), schema)
 
 
 def test_nothing_in_conf_is_left_out_here():
@@ -61,11 +61,11 @@ def test_final_trainings_have_the_paper_s_recipe():
 
 
 def test_analyze_composes():
-    assert composed(name="analyze").regimes == []
+    assert composed(name="analyze", schema=AnalyzeConfig).regimes == []
 
 
 def test_status_composes():
-    assert composed("json=true", name="status").json
+    assert composed("json=true", name="status", schema=StatusConfig).json
 
 
 def test_experiments():
@@ -100,8 +100,9 @@ def test_differences():
 
 def test_all_invalid_values_of_all_groups_are_reported_at_once() -> None:
     invalid = ["num_models=0", "train.lr=-1", "launcher.threads=0", "budget.resolution=0", "seed=-1"]
+    invalid += ["network.stem_stride=3", "data.num_workers=-1", "data=imagenet"]
     with pytest.raises(UserError) as caught:
-        composed("space.source=regnetx", "network.stem_stride=3", *invalid)
+        composed("space.source=regnetx", *invalid, convert=to_values)
     assert str(caught.value).split("; ") == [
         "num_models=0: must be at least 1 and at most 1000000",
         "seed=-1: must be at least 0 and at most 9223372036854775807",
@@ -109,4 +110,11 @@ def test_all_invalid_values_of_all_groups_are_reported_at_once() -> None:
         "network.stem_stride=3: must be 1 or 2",
         "train.lr=-1.0: must be above 0 and finite",
         "launcher.threads=0: must be at least 1 and at most 1024",
+        "data.num_workers=-1: must be at least 0 and at most 1024",
+        "data.root=null: must be an existing folder with train/ and val/",
     ]
+
+
+def test_a_sample_for_imagenet_needs_no_images() -> None:
+    values = composed("space.source=regnetx", "experiment=paper", "stop_after=sample", convert=to_values)
+    assert values.data.name == "imagenet"

@@ -13,8 +13,7 @@ from omegaconf import OmegaConf
 
 from designspace import cli, overrides
 from designspace.cli import ANALYZE, REFINE, SAMPLE_AND_TRAIN, STATUS, TRAIN_FINAL
-from designspace.config import RefineConfig, RunConfig, register, to_values
-from designspace.data.catalog import check_settings
+from designspace.config import RefineConfig, RunConfig, described, register
 from designspace.errors import UserError
 from designspace.files import CONF_FOLDER
 from designspace.overrides import as_value, compose_jobs, key_types, quoted
@@ -30,7 +29,7 @@ def values(*arguments, program=SAMPLE_AND_TRAIN, several=False):
     if "space.source" in key_types(program.schema) and not any("space=" in one for one in arguments):
         arguments = ("space=regnetx", *arguments)
     composed = compose_jobs(program.name, program.schema, CONF_FOLDER, arguments, several=several)
-    return [to_values(config) for config in composed]
+    return [described(config, program.schema) for config in composed]
 
 
 @pytest.mark.parametrize("typed", ["best:1,median:3", "[best:1,median:3]", "'best:1',median:3"])
@@ -205,8 +204,6 @@ def test_every_key_takes_a_value_or_refuses_it_in_one_line(bases, monkeypatch, c
 
 def use(config):
     """What looks at values before anything is written, apart from their dataclasses."""
-    if isinstance(config, RunConfig):
-        check_settings(config.data)
     if isinstance(config, RefineConfig):
         refine_space(load_space(config.space.source), config.restrict.declared(), "new")
 

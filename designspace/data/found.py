@@ -11,21 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from designspace.data.catalog import (
-    FOLDER_SETS,
-    NPZ,
-    check_settings,
-    data_info,
-    list_images,
-    npz_info,
-    root_path,
-)
+from designspace.data.catalog import data_info, list_images, npz_info, root_path
 from designspace.data.folders import FolderListing, ImageFile
 from designspace.data.holdout import Shares
 from designspace.data.npz import inspect_npz
+from designspace.data.sets import FOLDER_SETS, NPZ
 from designspace.data.settings import DataInfo, DataSettings
 from designspace.data.sources import CIFAR_FOLDERS, fashion_mnist_sha256, locate_cifar
-from designspace.errors import UserError, shown
+from designspace.errors import UserError, refuse, shown
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +57,7 @@ def find_data(settings: DataSettings) -> DataFound | None:
     Raises:
         UserError: the settings are invalid, or the data unusable.
     """
-    check_settings(settings)
+    refuse(settings.problems())
     if settings.name in FOLDER_SETS:
         listing = list_images(settings)
         found = DataFound(

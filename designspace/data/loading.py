@@ -10,18 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from designspace.data.catalog import (
-    FOLDER_SETS,
-    IN_MEMORY_SETS,
-    NPZ,
-    data_info,
-    list_images,
-    root_path,
-)
+from designspace.data.catalog import data_info, list_images, root_path
 from designspace.data.folders import FolderListing, list_test_images
 from designspace.data.found import DataFound
 from designspace.data.images import ImageData, InMemoryImages, at_resolution
 from designspace.data.npz import inspect_npz, pixel_statistics, read_npz_set
+from designspace.data.sets import FOLDER_SETS, IN_MEMORY_SETS, NPZ
 from designspace.data.settings import DataSettings
 from designspace.data.sources import ByteArray, ImageArrays, read_cifar, read_embedded, read_fashion_mnist
 from designspace.data.test_split import read_test_images

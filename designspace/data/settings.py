@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from designspace.errors import UserError
+from designspace.data.sets import DATA_NAMES, FOLDER_SETS, IN_MEMORY_SETS, NPZ
+from designspace.errors import Rule, UserError, broken
 
 ON_UNREADABLE = ("refuse", "skip")
+MAX_READERS = 1024  # processes
+MAX_PADDING = 32  # pixels: the side of the images
 
 
 @dataclass
 class DataSettings:
-    """The configuration group `data`; `catalog.check_settings` says which values are allowed."""
+    """The configuration group `data`."""
 
     name: str = "fashion_mnist_small"  # set by data=...
     root: str | None = None  # folder of the data set, or file of npz; null: where it is usually found
@@ -23,6 +29,63 @@ class DataSettings:
     on_unreadable: str = "refuse"  # images of a folder set that cannot be read: refuse to start, or skip them
     val_share: float = 0.2  # of each class, held out for validation where an image_folder has no val/
     test_share: float = 0.2  # of each class, held out for test where an image_folder has no train/ either
+
+    def problems(self, *, needs_images: bool = True) -> list[str]:
+        """One line for each invalid value; of the images themselves, only whether `root` is there."""
+        known = ("name", self.name in DATA_NAMES, f"one of {', '.join(DATA_NAMES)}")
+        if unknown := broken("data", self, [known]):
+            return unknown  # alone, since the other rules go by it
+        root = _root_rule(self, needs_images=needs_images)
+        return broken("data", self, [*_range_rules(self), root, _val_images_rule(self)])
+
+
+def _range_rules(settings: DataSettings) -> Iterator[Rule]:
+    in_folder, skips = settings.name in FOLDER_SETS, settings.on_unreadable == "skip"
+    val, test = settings.val_share, settings.test_share
+    yield "on_unreadable", settings.on_unreadable in ON_UNREADABLE, " or ".join(ON_UNREADABLE)
+    yield "on_unreadable", in_folder or not skips, f"refuse for data={settings.name}"
+    yield "num_workers", 0 <= settings.num_workers <= MAX_READERS, f"at least 0 and at most {MAX_READERS}"
+    nothing = f"0 for data={settings.name}"
+    if in_folder:
+        yield "crop_padding", settings.crop_padding == 0, nothing
+        yield "lighting", 0 <= settings.lighting < math.inf, "at least 0 and finite"
+    else:
+        padding = f"at least 0 and at most {MAX_PADDING} pixels"
+        yield "crop_padding", 0 <= settings.crop_padding <= MAX_PADDING, padding
+        yield "lighting", settings.lighting == 0, nothing
+    if settings.name == "image_folder":  # the only set that may come undivided
+        yield "val_share", 0 < val < 1, "above 0 and below 1"
+        left = 1 - val if 0 < val < 1 else 1.0  # else that is the one problem
+        yield "test_share", 0 <= test < left, f"at least 0 and below 1 - data.val_share={val}"
+    else:
+        for key in ("val_share", "test_share"):
+            value = getattr(DataSettings, key)
+            needless = f"{value}, since it has no effect on data={settings.name}"
+            yield key, getattr(settings, key) == value, needless
+
+
+def _root_rule(settings: DataSettings, *, needs_images: bool) -> Rule:
+    root = None if settings.root is None else os.path.expanduser(settings.root)  # which leaves ~nobody
+    if settings.name == NPZ:
+        return "root", root is not None and os.path.isfile(root), "an existing .npz file"
+    if settings.name in FOLDER_SETS:
+        inside = "train/ and val/" if settings.name == "imagenet" else "the images"
+        unseen = settings.name == "imagenet" and not needs_images  # its classes are known without
+        fine = unseen or (root is not None and os.path.isdir(root))
+        return "root", fine, f"an existing folder with {inside}"
+    if settings.name == "fashion_mnist_small":
+        return "root", root is None, f"null, since data={settings.name} is part of the package"
+    return "root", root is None or os.path.isdir(root), "an existing folder, or null"
+
+
+def _val_images_rule(settings: DataSettings) -> Rule:
+    asked, known = settings.val_images, IN_MEMORY_SETS.get(settings.name)
+    if known is None or known.split_is_fixed:
+        allowed = f"null, since data={settings.name} brings its own validation images"
+        return "val_images", asked is None, allowed
+    lowest, highest = known.num_classes, known.num_train_split - known.num_classes
+    allowed = f"at least {lowest} and at most {highest} for data={settings.name}, or null"
+    return "val_images", asked is None or lowest <= asked <= highest, allowed
 
 
 @dataclass(frozen=True)

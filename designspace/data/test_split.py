@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from designspace.data.catalog import FOLDER_SETS, NPZ, list_images, root_path
+from designspace.data.catalog import list_images, root_path
 from designspace.data.folders import list_test_images
 from designspace.data.npz import count_npz_test, read_npz_test
+from designspace.data.sets import FOLDER_SETS, NPZ
 from designspace.data.settings import DataSettings
 from designspace.data.sources import (
     LabelledImages,

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 
 from designspace.config import RunConfig
-from designspace.data.catalog import LOOKED_AT_SETS, data_info
+from designspace.data.catalog import data_info
 from designspace.data.found import DataFound, find_data
 from designspace.data.readable import check_images
+from designspace.data.sets import LOOKED_AT_SETS
 from designspace.files import make_writable_folder
 from designspace.launch.local import available_cores
 from designspace.pipeline.collect import collect_runs

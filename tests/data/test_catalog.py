@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from designspace.data.catalog import DATA_NAMES, data_info
+from designspace.data.catalog import data_info
 from designspace.data.loading import load_data
+from designspace.data.sets import DATA_NAMES
 from designspace.data.settings import DataInfo, DataSettings
 from designspace.errors import UserError
 

@@ -300,7 +300,9 @@ def test_long_and_short_forms_are_the_same():
     configuration.register()
     with initialize_config_dir(str(CONF_FOLDER), version_base="1.3"):
         long, short = (
-            configuration.to_values(compose("refine", overrides=["space.source=regnetx", restrict]))
+            configuration.to_values(
+                compose("refine", overrides=["space.source=regnetx", restrict]), RefineConfig
+            )
             for restrict in ("restrict={wm: {range: [2, 2.5]}}", "restrict.wm={range: [2, 2.5]}")
         )
     assert long == short
@@ -309,7 +311,7 @@ def test_long_and_short_forms_are_the_same():
 
 @pytest.mark.parametrize("name", ["a/b", "", ".hidden", "two words"])
 def test_names_that_cannot_be(name):
-    with pytest.raises(UserError, match="must be letters, digits, dots, dashes and underscores"):
+    with pytest.raises(UserError, match="must be of letters, digits, dots, dashes and underscores"):
         refuse(config(name=name).problems())
 
 

@@ -8,7 +8,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from designspace import config as configuration
-from designspace.config import to_values
+from designspace.config import RunConfig, described
 from designspace.files import CONF_FOLDER
 from designspace.pipeline.training_command import training_command
 from designspace.store.paths import StudyFolder
@@ -17,7 +17,9 @@ from designspace.store.paths import StudyFolder
 def composed(*overrides):
     configuration.register()
     with initialize_config_dir(str(CONF_FOLDER), version_base="1.3"):
-        return asdict(to_values(compose("sample_and_train", overrides=["space.source=mine", *overrides])))
+        return asdict(
+            described(compose("sample_and_train", overrides=["space.source=mine", *overrides]), RunConfig)
+        )
 
 
 @pytest.mark.parametrize(
