@@ -128,7 +128,7 @@ def _typed(argument: str, types: Mapping[str, Any], choices: Mapping[str, Sequen
     kind = types.get(key)
     if kind in (str, str | None):
         value = _text(value)
-    elif kind == list[str] and not FUNCTION.fullmatch(value):  # brackets may be left out
+    elif kind == list[str] and value != "null" and not FUNCTION.fullmatch(value):  # brackets may be left out
         inside = value[1:-1] if re.fullmatch(r"\[.*\]", value, re.DOTALL) else value
         value = f"[{','.join(_quoted_item(item) for item in _items(inside))}]"
     elif get_origin(kind) is dict:

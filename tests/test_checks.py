@@ -26,7 +26,7 @@ WRONG: dict[Any, str] = {
     str: "[a]",
     int | str | None: "[1]",
     list[float]: "[1,a]",
-    list[str]: "text",
+    list[str]: "null",
     dict[str, Any]: "text",
 }
 EMPTY = {name: pickle.dumps(OmegaConf.structured(program.schema)) for name, program in PROGRAMS.items()}

@@ -7,7 +7,15 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from designspace import config as configuration
-from designspace.config import AnalyzeConfig, RunConfig, StatusConfig, described, differences, to_values
+from designspace.config import (
+    AnalyzeConfig,
+    RunConfig,
+    StatusConfig,
+    TrainFinalConfig,
+    described,
+    differences,
+    to_values,
+)
 from designspace.data.sets import DATA_NAMES
 from designspace.errors import UserError
 from designspace.files import CONF_FOLDER
@@ -56,7 +64,7 @@ def test_every_space_loads(name):
 
 
 def test_final_trainings_have_the_paper_s_recipe():
-    values = composed(name="train_final")
+    values = composed(name="train_final", schema=TrainFinalConfig)
     assert (values.train.epochs, values.train.lr, values.train.weight_decay) == (100, 0.1, 5e-5)
 
 
