@@ -14,7 +14,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _OFFERED = {
-    "api": ("sample_space", "read_study", "figure", "table", "what_if", "sentence"),
+    "api": ("sample_space", "read_study", "figure", "table", "what_if", "sentence", "complexity"),
     "spaces.load": ("available_spaces", "load_space"),
     "analysis.study": ("analyze",),
     "analysis.width_fit": ("fit_widths",),

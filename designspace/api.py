@@ -27,9 +27,11 @@ from designspace.store.paths import StudyFolder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from torch import nn
 
     from designspace.analysis.refinement import WhatIf
     from designspace.analysis.study import StudyAnalysis
+    from designspace.networks.counting import Cost
 
 
 def sample_space(
@@ -123,6 +125,19 @@ def sentence(found: WhatIf) -> str:
     from designspace.report.text.refinement import what_if_sentence
 
     return what_if_sentence(found)
+
+
+def complexity(module: nn.Module, resolution: int = 224, *, in_channels: int = 3) -> Cost:
+    """Flops, params and acts of any torch module for one image, in the papers' counting.
+
+    Convolutions and linear layers are counted while a copy without weights runs; see `networks.counting`.
+
+    Raises:
+        UserError: the module cannot run on such an image.
+    """
+    from designspace.networks.counting import module_complexity
+
+    return module_complexity(module, resolution=resolution, in_channels=in_channels)
 
 
 def _named(kind: str, name: str, known: Mapping[str, Any]) -> Any:

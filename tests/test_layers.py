@@ -41,10 +41,10 @@ OUTSIDE = {
     "config": {"hydra", "omegaconf"},
     "overrides": {"hydra", "omegaconf"},
     "cli": {"hydra", "omegaconf"},
-    "api": {"matplotlib"},
+    "api": {"matplotlib", "torch"},
 }
 TORCH = {
-    "networks": {"module", "build", "reference"},
+    "networks": {"module", "build", "counting", "reference"},
     "training": {"loop", "graph", "checkpoint", "final", "worker"},
 }
 

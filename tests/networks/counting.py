@@ -1,20 +1,13 @@
-"""What a torch module costs, counted while it runs: the other way to the numbers of `complexity`."""
-
-from dataclasses import dataclass
+"""The check of both ways to the numbers of `complexity`: what torch's own counter sees in a torch module."""
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-
-@dataclass(frozen=True)
-class Counts:
-    flops: int
-    params: int
-    acts: int
+from designspace.networks.counting import Cost
 
 
-def count(network: nn.Module, resolution: int, in_channels: int = 3) -> Counts:
+def count(network: nn.Module, resolution: int, in_channels: int = 3) -> Cost:
     """Cost of one image: torch counts two per multiply-add and no biases, which the hooks add."""
     biases = acts = 0
 
@@ -31,4 +24,4 @@ def count(network: nn.Module, resolution: int, in_channels: int = 3) -> Counts:
     for handle in handles:
         handle.remove()
     params = sum(p.numel() for p in network.parameters())
-    return Counts(counter.get_total_flops() // 2 + biases, params, acts)
+    return Cost(counter.get_total_flops() // 2 + biases, params, acts)

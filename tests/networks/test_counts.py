@@ -4,11 +4,12 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
-from counting import Counts, count
+from counting import count
 
 from designspace.networks.architecture import Architecture, Architectures
 from designspace.networks.blocks import BLOCKS
 from designspace.networks.complexity import complexity
+from designspace.networks.counting import Cost, module_complexity
 from designspace.networks.module import AnyNet
 
 NUM_RANDOM = 50  # networks for each block, number of stages and stem stride
@@ -44,7 +45,10 @@ def test_closed_form_is_what_torch_counts(block: str, stages: int, stem_stride: 
         resolution = resolutions[i % len(resolutions)]
         module = AnyNet(network, num_classes=10 + stages, in_channels=stem_stride)
         closed = {name: values[i].item() for name, values in asdict(costs[resolution]).items()}
-        assert Counts(**closed) == count(module, resolution, stem_stride), (network, resolution)
+        assert Cost(**closed) == count(module, resolution, stem_stride), (network, resolution)
+        if i < len(resolutions):
+            counted = module_complexity(module, resolution=resolution, in_channels=stem_stride)
+            assert Cost(**closed) == counted, (network, resolution)
 
 
 @pytest.mark.parametrize("block", BLOCKS)
@@ -54,7 +58,7 @@ def test_smallest_networks(block: str, width: int) -> None:
     network = Architecture(block, (1,), (width,), (1.0,), (width,), stem_width=width, stem_stride=1)
     cost = complexity(Architectures.of(network), resolution=1, num_classes=1)
     counted = count(AnyNet(network, num_classes=1).to("meta"), 1)
-    assert Counts(cost.flops.item(), cost.params.item(), cost.acts.item()) == counted
+    assert Cost(cost.flops.item(), cost.params.item(), cost.acts.item()) == counted
 
 
 def test_the_papers_r_block_is_an_x_block_with_one_group() -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import timm
 import torch
-from counting import Counts, count
+from counting import count
 from torch import nn
 
 from designspace.networks.architecture import Architecture, Architectures
 from designspace.networks.complexity import complexity
+from designspace.networks.counting import Cost, module_complexity
 from designspace.networks.module import AnyNet
 
 TABLES = Path(__file__).parents[1] / "reference"
@@ -21,7 +22,8 @@ RESNETS = {
     "ResNet-101": "resnet101",
     "ResNet-152": "resnet152",
     "ResNeXt-50": "resnext50_32x4d",
-    "ResNeXt-101": "resnext101_32x4d",  # ResNeXt-152 is not in timm
+    "ResNeXt-101": "resnext101_32x4d",
+    "ResNeXt-152": "resnext152_32x4d",  # not a name of timm's
 }
 MISPRINTS = {("ResNet-50", "params_m"): "25.6", ("ResNet-101", "params_m"): "44.5"}
 
@@ -50,6 +52,9 @@ def timm_name(regnet: str) -> str:
 def timm_shape(name: str) -> nn.Module:
     """The network without weights."""
     with torch.device("meta"):
+        if name == "resnext152_32x4d":
+            blocks = {"block": timm.models.resnet.Bottleneck, "layers": (3, 8, 36, 3)}
+            return timm.models.ResNet(**blocks, cardinality=32, base_width=4)
         return timm.create_model(name, pretrained=False)
 
 
@@ -67,7 +72,7 @@ def architecture_of(regnet: nn.Module, block: str) -> Architecture:
     )
 
 
-def assert_as_printed(cost: Counts, row: dict[str, str]) -> None:
+def assert_as_printed(cost: Cost, row: dict[str, str]) -> None:
     counted = {"flops_b": cost.flops / 1e9, "params_m": cost.params / 1e6, "acts_m": cost.acts / 1e6}
     printed = {column: MISPRINTS.get((row["model"], column), row[column]) for column in counted}
     assert {column: f"{value:.1f}" for column, value in counted.items()} == printed
@@ -77,7 +82,7 @@ def assert_as_printed(cost: Counts, row: dict[str, str]) -> None:
 def test_regnet_costs_what_the_paper_prints(model: str) -> None:
     network = architecture_of(timm_shape(timm_name(model)), block=model[6].lower())
     cost = complexity(Architectures.of(network), **IMAGENET)
-    counts = Counts(cost.flops.item(), cost.params.item(), cost.acts.item())
+    counts = Cost(cost.flops.item(), cost.params.item(), cost.acts.item())
     assert_as_printed(counts, REGNETS[model])
     assert counts == count(timm_shape(timm_name(model)), 224)
 
@@ -85,6 +90,18 @@ def test_regnet_costs_what_the_paper_prints(model: str) -> None:
 @pytest.mark.parametrize("model", RESNETS)
 def test_resnets_check_the_way_of_counting(model: str) -> None:
     assert_as_printed(count(timm_shape(RESNETS[model]), 224), table("resnet_resnext")[model])
+
+
+@pytest.mark.parametrize("model", table("complexity_exact"))
+def test_any_module_costs_exactly_what_the_released_code_counts(model: str) -> None:
+    """Which counts a max pool, that of the ResNets; and a bias, as a multiply-add."""
+    published = {key: int(table("complexity_exact")[model][key]) for key in ("flops", "params", "acts")}
+    if model.startswith("RegNet"):
+        name = timm_name(model)
+    else:
+        name = RESNETS[model.removesuffix("-32x4d")]
+        published["acts"] -= 64 * 56 * 56
+    assert module_complexity(timm_shape(name), resolution=224) == Cost(**published)
 
 
 def test_the_misprints_are_still_in_the_table() -> None:
