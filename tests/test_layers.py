@@ -32,7 +32,7 @@ INSIDE["__init__"] = set()
 
 FREE = {"numpy", "pandas", "yaml", *sys.stdlib_module_names}
 OUTSIDE = {
-    "networks": {"torch", "timm"},
+    "networks": {"torch", "torchvision", "timm"},
     "data": {"torch", "torchvision", "PIL"},
     "launch": {"submitit", "torch"},
     "training": {"torch", "safetensors", "rich"},
@@ -44,7 +44,7 @@ OUTSIDE = {
     "api": {"matplotlib", "torch"},
 }
 TORCH = {
-    "networks": {"module", "build", "counting", "reference"},
+    "networks": {"adapt", "build", "classics", "counting", "module", "reference"},
     "training": {"loop", "graph", "checkpoint", "final", "worker"},
 }
 

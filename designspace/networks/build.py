@@ -7,7 +7,6 @@ from torch import nn
 
 from designspace.networks.architecture import Architecture
 from designspace.networks.module import AnyNet, initialize
-from designspace.networks.reference import reference_network
 
 
 def build_network(
@@ -15,18 +14,23 @@ def build_network(
     *,
     num_classes: int,
     in_channels: int = 3,
+    resolution: int = 224,
     zero_init_residual: bool = False,
     seed: int | None = None,
 ) -> nn.Module:
-    """The initialised network of an architecture, or of a name that timm knows ("resnet50").
+    """The initialised network of an architecture, or of a published one's name (`parse_reference`).
 
-    The weights depend on the arguments alone; `seed=None` draws them from a fresh state each time.
+    The weights depend on the arguments alone; `seed=None` draws them from a fresh state each time. Only a
+    published network with a small stem depends on the `resolution`.
     """
     if isinstance(model, str):
-        return reference_network(
+        from designspace.networks.reference import build_reference  # and with it torchvision, maybe timm
+
+        return build_reference(
             model,
             num_classes=num_classes,
             in_channels=in_channels,
+            resolution=resolution,
             zero_init_residual=zero_init_residual,
             seed=seed,
         )

@@ -50,7 +50,7 @@ class AnyNet(nn.Module):
 
 @torch.no_grad()
 def initialize(
-    network: AnyNet, *, zero_init_residual: bool = False, generator: torch.Generator | None = None
+    network: nn.Module, *, zero_init_residual: bool = False, generator: torch.Generator | None = None
 ) -> None:
     """Convolutions N(0, sqrt(2 / (k k out_channels))), linear N(0, 0.01), biases 0, BatchNorm 1 and 0.
 

@@ -114,7 +114,7 @@ def test_unknown_name_suggests_the_right_one(name: str, hint: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "zzzzzzzz", "hf-hub:someone/something"])
 def test_names_like_nothing_known(name: str) -> None:
-    with pytest.raises(UserError, match=r"unknown network .*list_models") as error:
+    with pytest.raises(UserError, match=r"network=.*(list_models|NAME)") as error:
         build_network(name, num_classes=10)
     assert "\n" not in str(error.value)
 
@@ -130,9 +130,11 @@ def test_unknown_block_names_the_known_ones() -> None:
 
 def test_without_timm_the_message_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(UserError, match=r"pip install designspace\[models\]") as error:
-        build_network("resnet50", num_classes=10)
-    assert "\n" not in str(error.value)
+    for name in ("mobilenetv2_100", "timm:resnet50"):
+        with pytest.raises(UserError, match=r"pip install designspace\[models\]") as error:
+            build_network(name, num_classes=10)
+        assert "\n" not in str(error.value)
+    build_network("squeezenet1_1", num_classes=10)  # torchvision's
     build_network(small(), num_classes=10)
 
 
