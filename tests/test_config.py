@@ -19,7 +19,7 @@ from designspace.config import (
 from designspace.data.sets import DATA_NAMES
 from designspace.errors import UserError
 from designspace.files import CONF_FOLDER
-from designspace.spaces.load import SPACE_FOLDER, available_spaces, load_space
+from designspace.spaces.load import SPACE_FOLDER, available_spaces, load_models
 
 
 def options(group):
@@ -60,7 +60,7 @@ def test_every_data_set_has_its_file():
 
 @pytest.mark.parametrize("name", available_spaces())
 def test_every_space_loads(name):
-    assert load_space(name).name == name
+    assert load_models(name).name == name
 
 
 def test_final_trainings_have_the_paper_s_recipe():

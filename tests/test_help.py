@@ -50,6 +50,6 @@ def test_choices_are_those_of_the_files(tmp_path, monkeypatch):
     lines = help_text("What it does.", Schema, CONF_FOLDER, ("space", "launcher")).splitlines()
     assert lines[0] == "What it does."
     assert "  launcher=                   debug, local, slurm" in lines
-    assert "my_own, regnetx" in " ".join(" ".join(lines).split())
+    assert "my_own, references, regnetx" in " ".join(" ".join(lines).split())
     assert "  section.lr                  at the start, after the warm-up" in lines
     assert all(len(line) <= 80 for line in lines)

@@ -9,12 +9,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from designspace.networks.architecture import FloatArray
+from designspace.networks.names import NETWORK
 
 BoolArray = npt.NDArray[np.bool_]
 
 STATUSES = ("done", "diverged", "failed", "missing")
 WORST = 100.0  # percent; stands for models without an error
-NETWORK = "network"  # column with the name of a reference network; null, or absent, where one was sampled
 DESCRIPTION = ("depths", "widths", "bottleneck_ratios", "group_widths")  # null where a name stands for it
 REQUIRED = ("model_id", "space", *DESCRIPTION, "flops", "params", "acts", "status", "error")
 

@@ -16,7 +16,7 @@ from designspace.networks.counting import run_without_weights, without_weights
 CONVOLUTIONS = (nn.Conv2d,)
 POOLS = (nn.MaxPool2d, nn.AvgPool2d)
 LAST_MAP = 4  # pixels a side that a small stem leaves
-WIDTH_STEP = 4  # widths that are multiples of this stay so
+WIDTH_STEP = 4  # where widths are rounded, its multiples stay multiples
 MAX_SIDE = 1_024  # pixels, where the search for a resolution that works ends
 
 
@@ -47,7 +47,7 @@ def trace(shape: nn.Module, resolution: int, in_channels: int) -> Trace:
     seen: list[Seen] = []
     layers: list[nn.Module] = []
     at = "its first layer"
-    names = {module: name for name, module in shape.named_modules()}
+    names = {module: f"{name} ({type(module).__name__})" for name, module in shape.named_modules()}
 
     def enter(layer: nn.Module, inputs: tuple[Any, ...]) -> None:
         nonlocal at
@@ -148,8 +148,8 @@ def _stride(layer: Any) -> int:
 def narrow(shape: nn.Module, factor: float, *, in_channels: int) -> None:
     """Multiply the widths of all layers of a network without weights by one factor, in place.
 
-    The image and the classes keep theirs. Multiples of 4 stay multiples of 4; groups keep their width where
-    it divides the layer's.
+    The image and the classes keep theirs. Where a product is no whole number, multiples of 4 stay multiples
+    of 4. Groups keep their width where it divides the layer's.
 
     Raises:
         UserError: the network has layers whose widths cannot be set like this.
@@ -158,7 +158,7 @@ def narrow(shape: nn.Module, factor: float, *, in_channels: int) -> None:
     first, last = layers[0], layers[-1]
 
     def scaled(width: int) -> int:
-        step = WIDTH_STEP if width % WIDTH_STEP == 0 else 1
+        step = WIDTH_STEP if width % WIDTH_STEP == 0 and (width * factor) % 1 else 1
         return step * max(round(width * factor / step), 1)
 
     for name, layer in shape.named_modules():

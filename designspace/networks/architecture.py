@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from designspace.networks.names import NETWORK
+
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
@@ -156,6 +158,14 @@ class Architectures:
             int(stem_width),
             int(stem_stride),
         )
+
+
+def networks_of(frame: pd.DataFrame) -> list[Architecture | str]:
+    """The network of every row, in their order: an architecture, or the label of a published one."""
+    named = frame[NETWORK].notna() if NETWORK in frame else pd.Series(False, frame.index)
+    drawn = iter(Architectures.from_frame(frame[~named]) if not named.all() else ())
+    labels = frame[NETWORK] if named.any() else named
+    return [str(label) if name else next(drawn) for label, name in zip(labels, named, strict=True)]
 
 
 def _shared(frame: pd.DataFrame, name: str) -> Any:

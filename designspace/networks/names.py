@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from designspace.errors import UserError
 
+NETWORK = "network"  # column with the label of a published network; null, or absent, where one was sampled
 STEMS = ("as_published", "small")
 SOURCES = ("timm", "torchvision")
 SMALL_STEM = "small stem"

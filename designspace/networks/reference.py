@@ -17,6 +17,11 @@ from designspace.networks.counting import Cost, module_complexity
 from designspace.networks.module import initialize
 from designspace.networks.names import Reference, parse_reference
 
+
+class UnfitError(UserError):
+    """A network cannot be narrowed by its factor, work on images so small, or be built without timm."""
+
+
 # Arguments of torchvision's, so that a network gives one output when it is trained, and says nothing.
 AUXILIARY = {
     "googlenet": {"aux_logits": False, "init_weights": True},
@@ -82,7 +87,7 @@ def _shape(reference: Reference, num_classes: int, in_channels: int) -> nn.Modul
             narrow(shape, reference.width, in_channels=in_channels)
             fit_stem(shape, "as_published", resolution=DEFAULT_RESOLUTION, in_channels=in_channels)
         except (UserError, MisfitError) as error:
-            raise UserError(
+            raise UnfitError(
                 f"network={reference.label}: cannot be narrowed by this factor: {error}"
             ) from None
     return shape
@@ -95,7 +100,7 @@ def _fit(network: nn.Module, reference: Reference, resolution: int, in_channels:
         fresh = _shape(reference, 2, in_channels)
         found = smallest_resolution(fresh, reference.stem, above=resolution, in_channels=in_channels)
         least = "no resolution works" if found is None else f"the smallest that works is {found}"
-        raise UserError(
+        raise UnfitError(
             f"network={reference.label}: cannot work at budget.resolution={resolution}: {misfit}; {least}"
         ) from None
 
@@ -111,7 +116,7 @@ def _published(reference: Reference, num_classes: int, in_channels: int) -> nn.M
         arguments = AUXILIARY.get(name, {})
         network = models.get_model(name, weights=None, num_classes=num_classes, **arguments)
     else:
-        raise UserError(_unknown(reference))
+        raise _unknown(reference)
     take_channels(network, in_channels)
     return network
 
@@ -139,12 +144,12 @@ def _timm() -> Any:
     return timm
 
 
-def _unknown(reference: Reference) -> str:
+def _unknown(reference: Reference) -> UserError:
     if reference.source != "torchvision" and not _has_timm():
-        return f"network={reference.label}: unknown without timm: pip install designspace[models]"
+        return UnfitError(f"network={reference.label}: unknown without timm: pip install designspace[models]")
     close = difflib.get_close_matches(reference.name.lower(), known_names(reference.source), n=3)
     hint = f"did you mean {', '.join(close)}?" if close else "timm.list_models() lists the names"
-    return f"network={reference.label}: unknown; {hint}"
+    return UserError(f"network={reference.label}: unknown; {hint}")
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ import pandas as pd
 
 from designspace.config import RunConfig
 from designspace.errors import UserError
-from designspace.networks.architecture import Architectures
+from designspace.networks.architecture import networks_of
 from designspace.store.claims import is_void
 from designspace.store.paths import SpaceFolder, remove_leftovers
 from designspace.store.records import (
@@ -36,9 +36,9 @@ class Pending:
     best_error: float | None  # of the models that are finished, in percent
 
 
-def population_models(config: RunConfig, folder: SpaceFolder, models: pd.DataFrame) -> list[Model]:
+def models_to_train(config: RunConfig, folder: SpaceFolder, models: pd.DataFrame) -> list[Model]:
     """What training the networks of a population, or a rerun of it, asks of the workers."""
-    networks = Architectures.from_frame(models)
+    networks = networks_of(models)
     return [
         Model(
             model_id=row["model_id"],

@@ -22,7 +22,9 @@ from designspace.data.found import DataFound, data_changes
 from designspace.data.settings import DataSettings
 from designspace.errors import UserError, shown
 from designspace.files import replacing
+from designspace.networks.names import NETWORK, parse_reference
 from designspace.spaces.load import Space
+from designspace.spaces.references import FAMILY, ReferenceSpace
 from designspace.spaces.sampling import Population, sample
 from designspace.store.claims import ClaimedError, claimed, is_void
 from designspace.store.paths import SpaceFolder
@@ -47,6 +49,7 @@ TRAINING_SECTIONS = ("budget", "network", "data", "train")  # the same in popula
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)  # of flock
 FREE_KEYS = (
     *("data.root", "data.num_workers", "space.name"),
+    *("space.networks", "network.stem"),  # which published networks there are: one row each
     *("data.on_unreadable", "data.val_share", "data.test_share"),  # what they do is in `data_found`
 )
 
@@ -68,17 +71,50 @@ def sample_population(config: RunConfig, space: Space) -> Population:
     return population
 
 
+def population_models(config: RunConfig, space: Space | ReferenceSpace) -> pd.DataFrame:
+    """The table of models.parquet that the configuration describes; nothing is written."""
+    if isinstance(space, ReferenceSpace):
+        return _reference_models(config, space)
+    return sample_population(config, space).to_frame()
+
+
+def _reference_models(config: RunConfig, space: ReferenceSpace) -> pd.DataFrame:
+    """One row for every published network that can be trained; each other is named, and left out.
+
+    They are taken as they are: no budget applies, nor `num_models`.
+    """
+    from designspace.networks.reference import UnfitError, reference_cost  # which need torch
+
+    rows, classes = [], num_classes(config.data)
+    for label in space.networks:
+        network = parse_reference(label, stem=config.network.stem)
+        try:
+            cost = reference_cost(network, num_classes=classes, resolution=config.budget.resolution)
+        except UnfitError as error:
+            log.warning("%s: %s; left out", space.name, error)
+            continue
+        rows.append(
+            {"model_id": network.model_id, "space": space.name, NETWORK: network.label, **asdict(cost)}
+        )
+    if not rows:
+        raise UserError(f"space={space.name}: none of its {len(space.networks)} networks can be trained")
+    return pd.DataFrame(rows).drop_duplicates("model_id", ignore_index=True)
+
+
 def write_population(folder: SpaceFolder, settings: dict[str, Any], models: pd.DataFrame) -> None:
     """Write or extend models.parquet with this population.
 
     A population of which something was trained only grows: its first models are never changed, and asking
-    for fewer takes nothing away. Before that, as after a run that was refused, another one replaces it.
+    for fewer takes nothing away; published networks that it lacks follow those that it has. Before that, as
+    after a run that was refused, another one replaces it.
 
     Raises:
         UserError: the folder holds other networks than these, or a population of other settings.
     """
     check_unchanged(folder, settings)  # once more: meanwhile another run may have been at work
     known = read_models(folder) if folder.models.exists() else models.iloc[:0]
+    if settings["space"]["family"] == FAMILY and is_begun(folder):
+        models = pd.concat([known, models[~models["model_id"].isin(known["model_id"])]], ignore_index=True)
     ids, wanted = list(known["model_id"]), list(models["model_id"])
     common = min(len(ids), len(wanted))
     if not is_begun(folder):
@@ -124,7 +160,9 @@ def is_begun(folder: SpaceFolder) -> bool:
     )
 
 
-def resolved_settings(config: RunConfig, space: Space, found: DataFound | None = None) -> dict[str, Any]:
+def resolved_settings(
+    config: RunConfig, space: Space | ReferenceSpace, found: DataFound | None = None
+) -> dict[str, Any]:
     """What config.yaml holds: the resolved configuration, the data that were found, and where it was run."""
     asked = {key: value for key, value in asdict(config).items() if key not in PASSING_KEYS}
     return {

@@ -19,17 +19,18 @@ from designspace.data.sets import LOOKED_AT_SETS
 from designspace.files import make_writable_folder
 from designspace.launch.local import available_cores
 from designspace.pipeline.collect import collect_runs
-from designspace.pipeline.pending import population_models
+from designspace.pipeline.pending import models_to_train
 from designspace.pipeline.sample import (
     check_unchanged,
     exclusive,
+    population_models,
     resolved_settings,
-    sample_population,
     warn_of_other_settings,
     write_population,
 )
 from designspace.pipeline.train import plan_training, train_population
-from designspace.spaces.load import Space, load_space
+from designspace.spaces.load import Space, load_models
+from designspace.spaces.references import ReferenceSpace
 from designspace.store.paths import SpaceFolder, study_folder
 
 
@@ -56,7 +57,7 @@ def run(config: RunConfig) -> RunResult:
         UserError: the configuration, the folder or the data are invalid.
         RunError: the workers cannot be started.
     """
-    space = load_space(config.space.source)
+    space = load_models(config.space.source)
     folder = study_folder(config.output_root, config.study).space(space.name)
     trains = config.stop_after != "sample"  # which needs no images
     found = find_data(config.data) if trains or config.data.name in LOOKED_AT_SETS else None
@@ -69,13 +70,12 @@ def run(config: RunConfig) -> RunResult:
         settings = resolved_settings(config, space, found)
         check_unchanged(folder, settings)
     warn_of_other_settings(folder, settings)
-    population = sample_population(config, space)
-    models = population.to_frame()
+    models = population_models(config, space)
     if config.plan:
-        plan_training(config, folder, population_models(config, folder, models))
+        plan_training(config, folder, models_to_train(config, folder, models))
         for rerun in _reruns(config):
             again = folder.again(rerun.name)
-            few = population_models(rerun.config, again, models.head(config.subsample))
+            few = models_to_train(rerun.config, again, models.head(config.subsample))
             plan_training(rerun.config, again, few)
         return RunResult(folder, Counter(missing=len(models)), "plan")
     make_writable_folder(folder.records)
@@ -106,7 +106,7 @@ def _train_and_collect(
     config: RunConfig, folder: SpaceFolder, models: pd.DataFrame, found: DataFound | None
 ) -> Counter[str]:
     """Train and collect; returns the models by status."""
-    train_population(config, folder, population_models(config, folder, models), found)
+    train_population(config, folder, models_to_train(config, folder, models), found)
     runs = collect_runs(folder)
     return Counter(runs["status"][runs["model_id"].isin(models["model_id"])])
 
@@ -127,7 +127,11 @@ def _reruns(config: RunConfig) -> Iterator[_Rerun]:
 
 
 def _run_again(
-    rerun: _Rerun, space: Space, parent: SpaceFolder, models: pd.DataFrame, found: DataFound | None
+    rerun: _Rerun,
+    space: Space | ReferenceSpace,
+    parent: SpaceFolder,
+    models: pd.DataFrame,
+    found: DataFound | None,
 ) -> tuple[SpaceFolder, Counter[str]]:
     folder = parent.again(rerun.name)
     settings = resolved_settings(rerun.config, space, found) | {"repeat": folder.repeat}

@@ -27,7 +27,7 @@ from designspace.data.test_split import check_test_images
 from designspace.errors import UserError
 from designspace.files import check_name, make_writable_folder, replacing
 from designspace.launch.local import available_cores
-from designspace.networks.architecture import Architectures
+from designspace.networks.architecture import networks_of
 from designspace.networks.settings import NetworkSettings
 from designspace.pipeline.collect import study_runs
 from designspace.pipeline.final_table import final_table, final_text
@@ -134,7 +134,7 @@ def _models(networks: pd.DataFrame, seed: int, final: Final) -> Iterator[Model]:
     for i, row in enumerate(networks.to_dict("records")):
         yield Model(
             model_id=row["model_id"],
-            architecture=Architectures.from_frame(networks.iloc[[i]])[0],
+            architecture=networks_of(networks.iloc[[i]])[0],
             seed=_seed(seed, row["network_id"], row["number"]),
             flops=row["flops"],
             params=row["params"],

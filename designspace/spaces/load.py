@@ -23,6 +23,7 @@ from designspace.files import CONF_FOLDER, user_path
 from designspace.networks.blocks import BLOCKS
 from designspace.spaces.anynet import AnyNetSpace
 from designspace.spaces.distributions import Distribution, choice, log_normal, log_uniform, uniform
+from designspace.spaces.references import FAMILY, ReferenceSpace, parse_references
 from designspace.spaces.regnet import RegNetSpace
 from designspace.spaces.restrictions import ORDERS, SHARED, Restriction
 from designspace.store.paths import NOT_SPACES
@@ -45,7 +46,7 @@ PARAMETERS = {
 BOTTLENECK_PARAMETERS = {"bottleneck_ratios", "bottleneck_ratio"}  # of blocks that read b
 GROUP_PARAMETERS = {"group_widths", "group_width"}  # of blocks that read g
 INTEGERS = {"depths", "widths", "group_widths", "depth", "group_width"}
-KEYS = ("base", "family", "block", "stages", "parameters", "restrictions", "rounding")
+KEYS = ("base", "family", "block", "stages", "parameters", "restrictions", "rounding", "networks")
 
 
 def available_spaces() -> list[str]:
@@ -65,8 +66,20 @@ def load_space(name_or_path: str | Path) -> Space:
         UserError: the space is unknown or its declaration is wrong; the message names file, key and
             what is allowed.
     """
+    found = load_models(name_or_path)
+    if isinstance(found, ReferenceSpace):
+        raise UserError(f"space={name_or_path}: lists published networks, and is no space to draw them from")
+    return found
+
+
+def load_models(name_or_path: str | Path) -> Space | ReferenceSpace:
+    """As `load_space`, or the list of published networks that is declared there (`family: reference`)."""
     path = _find(str(name_or_path), Path())
-    return parse_space(path.stem, _read(path, seen=()), source=path.name)
+    declared = _read(path, seen=())
+    if declared.get("family") == FAMILY:
+        _check_name(path.stem, path.name)
+        return parse_references(path.stem, declared, source=path.name)
+    return parse_space(path.stem, declared, source=path.name)
 
 
 def stream_key(space: Space) -> list[int]:
@@ -171,13 +184,12 @@ def parse_space(name: str, declared: Mapping[str, Any], *, source: str) -> Space
     def fail(key: str, rule: str) -> NoReturn:
         raise UserError(f"{source}: {key}: {rule}")
 
-    if not re.fullmatch(r"[^/\x00-\x1f]+", name) or name.startswith("."):
-        fail("name", f"must be usable as a folder name, but got {name!r}")
-    if name in NOT_SPACES:
-        fail("name", f"{name!r} is another folder of a study; choose another name")
+    _check_name(name, source)
     family = declared.get("family")
     if not isinstance(family, str) or family not in PARAMETERS:
-        fail("family", f"must be one of {', '.join(PARAMETERS)}, but got {family!r}")
+        fail("family", f"must be one of {', '.join((*PARAMETERS, FAMILY))}, but got {family!r}")
+    if "networks" in declared:
+        fail("networks", f"belongs to the {FAMILY} family")
     block = declared.get("block")
     if not isinstance(block, str) or block not in BLOCKS:
         fail("block", f"must be one of {', '.join(BLOCKS)}, but got {block!r}")
@@ -213,6 +225,13 @@ def parse_space(name: str, declared: Mapping[str, Any], *, source: str) -> Space
         rule = f"must reach stages={stages}, a block for each, but is {space.max_depth:g} at most"
         fail("depth", rule)
     return space
+
+
+def _check_name(name: str, source: str) -> None:
+    if not re.fullmatch(r"[^/\x00-\x1f]+", name) or name.startswith("."):
+        raise UserError(f"{source}: name: must be usable as a folder name, but got {name!r}")
+    if name in NOT_SPACES:
+        raise UserError(f"{source}: name: {name!r} is another folder of a study; choose another name")
 
 
 def _parameters(source: str, family: str, block: str, declared: Any) -> dict[str, Distribution]:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from designspace.errors import UserError
 from designspace.networks.architecture import SHARED_COLUMNS
+from designspace.networks.names import NETWORK
 from designspace.store.paths import SpaceFolder
 from designspace.yaml_files import read_yaml
 
@@ -33,7 +34,7 @@ def with_block_and_stem(folder: SpaceFolder, models: pd.DataFrame) -> pd.DataFra
         UserError: config.yaml is needed and damaged.
     """
     absent = [name for name in SHARED_COLUMNS if name not in models]
-    if not absent or not folder.config.exists():
+    if not absent or NETWORK in models or not folder.config.exists():
         return models
     settings = read_settings(folder)
     shared = {"block": (settings.get("space") or {}).get("block"), **(settings.get("network") or {})}

@@ -39,7 +39,7 @@ class Job:
     resolution: int
     threads: int = 1
     checkpoint_minutes: float = 0.0
-    samples: tuple[Architecture, ...] = ()  # networks of the population, to time what is `auto`
+    samples: tuple[Architecture | str, ...] = ()  # networks of the population, to time what is `auto`
     choice: Path | None = None  # where that is written down; None: nowhere
     found: DataFound | None = None  # what the images were when the run began, without their listing
     final: Final | None = None
@@ -50,7 +50,7 @@ class Model:
     """One model to train."""
 
     model_id: str
-    architecture: Architecture
+    architecture: Architecture | str  # or the label of a published network
     seed: int
     flops: int
     params: int
@@ -69,7 +69,7 @@ class Model:
 class Timing:
     """A request to time a few training steps of a network instead of training it."""
 
-    architecture: Architecture
+    architecture: Architecture | str
 
 
 def last_record(folder: SpaceFolder, model: Model) -> Record | None:

@@ -229,12 +229,13 @@ class Worker:
             for architecture in self._job.samples
         )
 
-    def _build(self, architecture: Architecture, seed: int) -> torch.nn.Module:
+    def _build(self, architecture: Architecture | str, seed: int) -> torch.nn.Module:
         info = self._data.info
         return build_network(
             architecture,
             num_classes=info.num_classes,
             in_channels=info.in_channels,
+            resolution=self._job.resolution,
             zero_init_residual=self._job.network.zero_init_residual,
             seed=seed,
         )

@@ -73,6 +73,7 @@ def test_the_random_stream_belongs_to_the_content(write):
 
 
 A = "base: anynetx_a\n"
+R = "family: reference\n"
 DEPTHS = A + "parameters: {depths: {distribution: %s}}\n"
 
 
@@ -84,7 +85,15 @@ DEPTHS = A + "parameters: {depths: {distribution: %s}}\n"
         ("stage: 4\n", "stage: unknown key; did you mean stages?"),
         ("base: anynetx_f\n", "space=anynetx_f: unknown"),
         ("base: mine.yaml\n", "based on itself"),
-        (A + "family: resnet\n", "family: must be one of anynet, regnet, but got 'resnet'"),
+        (A + "family: resnet\n", "family: must be one of anynet, regnet, reference, but got 'resnet'"),
+        (A + "networks: [resnet18]\n", "networks: belongs to the reference family"),
+        (R + "networks: [resnet18]\n", "lists published networks, and is no space"),
+        (R + "networks: [resnet18]\nblock: x\n", "block: not read by family reference"),
+        (R + "networks: resnet18\n", "networks: must be a list of names, but got 'resnet18'"),
+        (R + "networks: []\n", "networks: must be a list of names"),
+        (R + "networks: [18]\n", "networks: must be a list of names"),
+        (R + "networks: [resnet 18]\n", "networks: network=resnet 18: must be NAME"),
+        (R + "networks: [a, a x1.0]\n", "networks: a is there more than once"),
         (A + "block: z\n", "block: must be one of x, y, v, r, paper_r, paper_v, paper_vr, but got 'z'"),
         (A + "stages: four\n", "stages: must be a whole number from 1 to 8, but got 'four'"),
         (A + "stages: 0\n", "stages: must be"),
