@@ -1,4 +1,4 @@
-"""Images read from folders while training, augmented as in the paper (crops, flips, PCA lighting)."""
+"""Images read from folders while training, by default augmented as in the paper (crops, flips, lighting)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, default_collate
 from torchvision.transforms import v2
 
+from designspace.data.augmentation import AREAS, EIGENVALUES, EIGENVECTORS, RATIOS, Augmentation
 from designspace.data.folders import FolderListing, ImageFile
 from designspace.data.images import Batch, ImageData, epoch_generator
 from designspace.data.reading import UnreadableImageError, read_image
@@ -18,9 +19,6 @@ from designspace.data.settings import DataInfo
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CROP_SHARE = 224 / 256  # side of the central crop in the shorter side of a validation image
-# Principal components of ImageNet's RGB values in [0, 1] (Krizhevsky et al. 2012, numbers as in pycls).
-EIGENVALUES = (0.2175, 0.0188, 0.0045)
-EIGENVECTORS = ((-0.5675, 0.7192, 0.4009), (-0.5808, -0.0045, -0.8140), (-0.5836, -0.6948, 0.4203))
 
 # Readers are started for each pass: as forks they begin at once, whatever the process was started as itself.
 _CONTEXT = "fork" if sys.platform == "linux" else None
@@ -41,23 +39,32 @@ class Lighting(nn.Module):
         return image + (self.components @ (torch.randn(3) * self.std)).view(3, 1, 1)
 
 
-def train_transform(resolution: int, *, flip: bool, lighting: float) -> nn.Module:
+def central_square(resolution: int, shorter_side: int) -> list[nn.Module]:
+    """The image resized to a shorter side, and its central square cut out."""
+    return [v2.Resize(shorter_side, antialias=True), v2.CenterCrop(resolution)]
+
+
+def train_transform(resolution: int, how: Augmentation) -> nn.Module:
+    resized_crop = v2.RandomResizedCrop(resolution, scale=AREAS, ratio=RATIOS, antialias=True)
+    padded_crop = v2.RandomCrop(resolution, padding=how.padding)
     steps = [
         v2.PILToTensor(),
-        v2.RandomResizedCrop(resolution, scale=(0.08, 1.0), ratio=(3 / 4, 4 / 3), antialias=True),
-        *([v2.RandomHorizontalFlip()] if flip else []),
+        *([resized_crop] if how.resized_crop else central_square(resolution, resolution)),
+        *([padded_crop] if how.padding else []),
+        *([v2.RandomHorizontalFlip()] if how.flip else []),
         v2.ToDtype(torch.float32, scale=True),
-        *([Lighting(lighting)] if lighting else []),
+        *([Lighting(how.lighting)] if how.lighting else []),
         v2.Normalize(IMAGENET_MEAN, IMAGENET_STD),
     ]
     return cast(nn.Module, v2.Compose(steps))
 
 
-def val_transform(resolution: int) -> nn.Module:
+def val_transform(resolution: int, how: Augmentation) -> nn.Module:
+    """The image as it is trained on: the middle of it, where crops are resized, else the whole square."""
+    shorter_side = round(resolution / CROP_SHARE) if how.resized_crop else resolution
     steps = [
         v2.PILToTensor(),
-        v2.Resize(round(resolution / CROP_SHARE), antialias=True),
-        v2.CenterCrop(resolution),
+        *central_square(resolution, shorter_side),
         v2.ToDtype(torch.float32, scale=True),
         v2.Normalize(IMAGENET_MEAN, IMAGENET_STD),
     ]
@@ -108,16 +115,15 @@ class FolderImages(ImageData):
         listing: FolderListing,
         *,
         resolution: int,
-        flip: bool = True,
-        lighting: float = 0.0,
+        augmentation: Augmentation,
         num_workers: int = 0,
         device: torch.device | str = "cpu",
     ) -> None:
         self.info = info
         self.device = torch.device(device)
         self.num_workers = num_workers
-        self._train = SeededImages(listing.train, train_transform(resolution, flip=flip, lighting=lighting))
-        self._val = SeededImages(listing.val, val_transform(resolution))
+        self._train = SeededImages(listing.train, train_transform(resolution, augmentation))
+        self._val = SeededImages(listing.val, val_transform(resolution, augmentation))
 
     def train_batches(
         self, *, batch_size: int, seed: int, epoch: int, start_step: int = 0

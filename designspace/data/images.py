@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from designspace.data.augmentation import (
+    FLIPS,
+    Augmentation,
+    draw_boxes,
+    draw_colours,
+    padded_crops,
+    resized_crops,
+)
 from designspace.data.settings import DataInfo
 
 Batch = tuple[Tensor, Tensor]  # images float32 [b, 3, r, r] in channels_last, labels int64 [b]
@@ -45,8 +54,24 @@ def epoch_generator(seed: int, epoch: int) -> torch.Generator:
     return torch.Generator().manual_seed(int(mixed))
 
 
+@dataclass(frozen=True)
+class _Draws:
+    """All that is random in an epoch, by place in it."""
+
+    order: Tensor  # [n]: rows of the images
+    flipped: Tensor  # [n]
+    corners: Tensor  # [2, n]: rows and columns, of padded crops
+    boxes: Tensor | None  # [4, n], of resized crops
+    colours: Tensor | None  # [n, 3], of pixels in [0, 1]
+
+    def to(self, device: torch.device) -> _Draws:
+        boxes = None if self.boxes is None else self.boxes.to(device)
+        colours = None if self.colours is None else self.colours.to(device)
+        return _Draws(self.order.to(device), self.flipped.to(device), self.corners.to(device), boxes, colours)
+
+
 class InMemoryImages(ImageData):
-    """Images kept as bytes on the device; a batch is gathered, cropped, flipped and standardised there."""
+    """Images kept as bytes on the device; a batch is gathered, augmented and standardised there."""
 
     def __init__(
         self,
@@ -56,16 +81,14 @@ class InMemoryImages(ImageData):
         *,
         mean: tuple[float, ...],  # per channel, of pixels in [0, 1]
         std: tuple[float, ...],
-        flip: bool = True,
-        crop_padding: int = 0,  # pixels
+        augmentation: Augmentation = FLIPS,
         device: torch.device | str = "cpu",
     ) -> None:
         self.info = info
         self.device = torch.device(device)
-        self.flip = flip
-        self.crop_padding = crop_padding
+        self.augmentation = augmentation
         self.resolution = train[0].shape[-1]
-        self._train = functional.pad(train[0], (crop_padding,) * 4).to(self.device), train[1].to(self.device)
+        self._train = train[0].to(self.device), train[1].to(self.device)
         self._val = val[0].to(self.device), val[1].to(self.device)
         std_column = torch.tensor(std, device=self.device).view(-1, 1, 1)
         self._scale = 1 / (255 * std_column)
@@ -74,19 +97,15 @@ class InMemoryImages(ImageData):
     def train_batches(
         self, *, batch_size: int, seed: int, epoch: int, start_step: int = 0
     ) -> Iterator[Batch]:
-        generator, n = epoch_generator(seed, epoch), self.info.num_train
-        order = torch.randperm(n, generator=generator)
-        flipped = torch.rand(n, generator=generator) < (0.5 if self.flip else 0.0)
-        corners = torch.randint(2 * self.crop_padding + 1, (2, n), generator=generator)  # rows, columns
-        # The whole epoch at once, so that no step waits for a transfer.
-        order, flipped, corners = (drawn.to(self.device) for drawn in (order, flipped, corners))
+        draws = self._draw(epoch_generator(seed, epoch))
         images, labels = self._train
         for step in range(start_step, self.steps_per_epoch(batch_size)):
             part = slice(step * batch_size, (step + 1) * batch_size)
-            rows = order[part]
-            pixels = self._crop(images, rows, corners[:, part])
-            pixels = torch.where(flipped[part, None, None, None], pixels.flip(3), pixels)
-            yield self._standardise(pixels), labels.index_select(0, rows)
+            rows = draws.order[part]
+            pixels = self._crop(images.index_select(0, rows), draws, part)
+            pixels = torch.where(draws.flipped[part, None, None, None], pixels.flip(3), pixels)
+            colours = None if draws.colours is None else draws.colours[part]
+            yield self._standardise(pixels, colours), labels.index_select(0, rows)
 
     def val_batches(self, batch_size: int) -> Iterator[Batch]:
         images, labels = self._val
@@ -94,25 +113,35 @@ class InMemoryImages(ImageData):
             part = slice(start, start + batch_size)
             yield self._standardise(images[part]), labels[part]
 
-    def _crop(self, images: Tensor, rows: Tensor, corners: Tensor) -> Tensor:
-        """A window of r x r pixels of each image; the corners [2, b] count from the padded image's."""
-        if not self.crop_padding:
-            return images.index_select(0, rows)
-        r = self.resolution
-        windows = images.unfold(2, r, 1).unfold(3, r, 1).permute(0, 2, 3, 1, 4, 5)  # a view
-        top, left = corners
-        return windows[rows, top, left]
+    def _draw(self, generator: torch.Generator) -> _Draws:
+        """The whole epoch at once, so that no step waits for a transfer."""
+        how, n = self.augmentation, self.info.num_train
+        order = torch.randperm(n, generator=generator)
+        flipped = torch.rand(n, generator=generator) < (0.5 if how.flip else 0.0)
+        corners = torch.randint(2 * how.padding + 1, (2, n), generator=generator)
+        boxes = draw_boxes(n, self.resolution, generator) if how.resized_crop else None
+        colours = draw_colours(n, how.lighting, generator) if how.lighting else None
+        return _Draws(order, flipped, corners, boxes, colours).to(self.device)
 
-    def _standardise(self, pixels: Tensor) -> Tensor:
-        """Bytes [b, 1 or 3, r, r] to standardised floats [b, 3, r, r] in channels_last.
+    def _crop(self, pixels: Tensor, draws: _Draws, part: slice) -> Tensor:
+        if draws.boxes is not None:
+            return resized_crops(pixels, draws.boxes[:, part])
+        if self.augmentation.padding:
+            return padded_crops(pixels, draws.corners[:, part], self.augmentation.padding)
+        return pixels
 
-        Written channel by channel, which is half the time of expanding and reordering.
+    def _standardise(self, pixels: Tensor, colours: Tensor | None = None) -> Tensor:
+        """Pixels up to 255 [b, 1 or 3, r, r], and colours to add, to standardised floats [b, 3, r, r].
+
+        In channels_last, written channel by channel, which is half the time of expanding and reordering.
         """
         values = pixels.float().mul_(self._scale).add_(self._shift)
         shape = (len(pixels), 3, *pixels.shape[2:])
         images = torch.empty(shape, device=self.device, memory_format=torch.channels_last)
         for channel in range(3):
             images[:, channel] = values[:, channel % values.shape[1]]
+        if colours is not None:
+            images += (colours.view(-1, 3, 1, 1) * 255) * self._scale
         return images
 
 

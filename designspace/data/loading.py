@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from designspace.data.augmentation import augmentation_of
 from designspace.data.catalog import data_info, list_images, root_path
 from designspace.data.folders import FolderListing, list_test_images
 from designspace.data.found import DataFound
@@ -60,8 +61,7 @@ def load_data(
             listing.info(settings.name),
             listing,
             resolution=resolution,
-            flip=settings.flip,
-            lighting=settings.lighting,
+            augmentation=augmentation_of(settings, resolution),
             num_workers=settings.num_workers,
             device=device,
         )
@@ -86,8 +86,7 @@ def load_data(
         val=(_to_tensor(evaluate[0], resolution), torch.from_numpy(evaluate[1])),
         mean=mean,
         std=std,
-        flip=settings.flip,
-        crop_padding=settings.crop_padding,
+        augmentation=augmentation_of(settings, resolution),
         device=device,
     )
 

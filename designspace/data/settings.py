@@ -13,6 +13,7 @@ from designspace.errors import Rule, UserError, broken
 ON_UNREADABLE = ("refuse", "skip")
 MAX_READERS = 1024  # processes
 MAX_PADDING = 32  # pixels: the side of the images
+AUGMENTATIONS = ("resized_crop", "padded_crop", "flip", "none")
 
 
 @dataclass
@@ -22,9 +23,10 @@ class DataSettings:
     name: str = "fashion_mnist_small"  # set by data=...
     root: str | None = None  # folder of the data set, or file of npz; null: where it is usually found
     val_images: int | None = None  # images held out of the training split; null: the data set's own number
-    flip: bool = True  # train on random horizontal flips
-    crop_padding: int = 0  # pixels of zeros around a training image before a random crop; in-memory sets
-    lighting: float = 0.0  # standard deviation of the PCA colour noise; folder sets (0.1 in the paper)
+    augmentation: str | None = None  # of training images; null: usual for the set (resized_crop of folders)
+    flip: bool = True  # random horizontal flips as well; not with augmentation=none
+    crop_padding: int = 0  # pixels of zeros around an image before a random crop; 0: an eighth of the side
+    lighting: float = 0.0  # standard deviation of the PCA colour noise; resized_crop (0.1 in the paper)
     num_workers: int = 0  # image-reading processes of a folder set (no influence on the images)
     on_unreadable: str = "refuse"  # images of a folder set that cannot be read: refuse to start, or skip them
     val_share: float = 0.2  # of each class, held out for validation where an image_folder has no val/
@@ -45,14 +47,18 @@ def _range_rules(settings: DataSettings) -> Iterator[Rule]:
     yield "on_unreadable", settings.on_unreadable in ON_UNREADABLE, " or ".join(ON_UNREADABLE)
     yield "on_unreadable", in_folder or not skips, f"refuse for data={settings.name}"
     yield "num_workers", 0 <= settings.num_workers <= MAX_READERS, f"at least 0 and at most {MAX_READERS}"
-    nothing = f"0 for data={settings.name}"
-    if in_folder:
-        yield "crop_padding", settings.crop_padding == 0, nothing
-        yield "lighting", 0 <= settings.lighting < math.inf, "at least 0 and finite"
+    choices = (None, *AUGMENTATIONS)
+    yield "augmentation", settings.augmentation in choices, f"one of {', '.join(AUGMENTATIONS)}, or null"
+    yield "flip", settings.flip or settings.augmentation != "flip", "true with data.augmentation=flip"
+    if in_folder and settings.augmentation != "padded_crop":
+        yield "crop_padding", settings.crop_padding == 0, f"0 for data={settings.name} without padded_crop"
     else:
         padding = f"at least 0 and at most {MAX_PADDING} pixels"
         yield "crop_padding", 0 <= settings.crop_padding <= MAX_PADDING, padding
-        yield "lighting", settings.lighting == 0, nothing
+    if in_folder or settings.augmentation == "resized_crop":
+        yield "lighting", 0 <= settings.lighting < math.inf, "at least 0 and finite"
+    else:
+        yield "lighting", settings.lighting == 0, f"0 for data={settings.name} without resized_crop"
     if settings.name == "image_folder":  # the only set that may come undivided
         yield "val_share", 0 < val < 1, "above 0 and below 1"
         left = 1 - val if 0 < val < 1 else 1.0  # else that is the one problem

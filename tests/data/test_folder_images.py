@@ -1,6 +1,7 @@
 """Folders of images: the listing against torchvision's, and batches that no worker can change."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,9 @@ import torch
 from PIL import Image
 from torchvision.datasets import ImageFolder
 
+from designspace.data.augmentation import EIGENVALUES
 from designspace.data.catalog import list_images
-from designspace.data.folder_images import EIGENVALUES, Lighting
+from designspace.data.folder_images import Lighting
 from designspace.data.loading import load_data
 from designspace.data.settings import DataInfo, DataSettings
 
@@ -81,6 +83,19 @@ def test_validation_crop_is_central(tmp_path: Path) -> None:
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     expected = (image[2:34, 10:42] / 255 - mean) / std  # margins 5 / 2 and 19 / 2, rounded to even
     assert torch.allclose(batch[0].permute(1, 2, 0), expected, atol=1e-5)
+
+
+def test_without_augmentation_the_training_images_are_those_of_validation(image_folder: Path) -> None:
+    """The whole of the shorter side; what is cut off of the longer one is central."""
+    shutil.rmtree(image_folder / "val")
+    shutil.copytree(image_folder / "train", image_folder / "val")
+    settings = DataSettings("image_folder", root=str(image_folder), augmentation="none", lighting=0.1)
+    data = load_data(settings, resolution=24)
+    trained = torch.cat([images for images, _ in data.train_batches(batch_size=21, seed=0, epoch=0)])
+    ((whole, _),) = data.val_batches(21)
+    assert (torch.cdist(trained.flatten(1), whole.flatten(1)).sort(dim=1).values[:, 0] == 0).all()
+    cropped = batches(dataclasses.replace(settings, augmentation="padded_crop", flip=False), batch_size=21)
+    assert not torch.equal(cropped[0][0], trained)
 
 
 def test_lighting_adds_one_colour_with_the_given_spread() -> None:

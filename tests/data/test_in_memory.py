@@ -3,7 +3,17 @@
 import pytest
 import torch
 from torch import Tensor
+from torchvision.transforms import v2
 
+from designspace.data.augmentation import (
+    AREAS,
+    EIGENVALUES,
+    RATIOS,
+    Augmentation,
+    augmentation_of,
+    draw_boxes,
+    resized_crops,
+)
 from designspace.data.images import InMemoryImages, at_resolution, epoch_generator
 from designspace.data.loading import load_data
 from designspace.data.settings import DataInfo, DataSettings
@@ -25,7 +35,8 @@ def toy(n: int = 40, channels: int = 3, size: int = 8, **options: object) -> tup
     images, labels = pixels.to(torch.uint8), torch.arange(n)
     info = DataInfo("toy", n, n, n)
     ones, zeros = (1.0,) * channels, (0.0,) * channels
-    data = InMemoryImages(info, (images, labels), (images, labels), mean=zeros, std=ones, **options)
+    how = Augmentation(**options)
+    data = InMemoryImages(info, (images, labels), (images, labels), mean=zeros, std=ones, augmentation=how)
     return data, images
 
 
@@ -41,12 +52,12 @@ def equal(first: list, second: list) -> bool:
     )
 
 
-@pytest.mark.parametrize("crop_padding", [0, 2])
-def test_batches_depend_on_seed_and_epoch_alone(crop_padding: int) -> None:
-    data, _ = toy(crop_padding=crop_padding)
+@pytest.mark.parametrize("padding", [0, 2])
+def test_batches_depend_on_seed_and_epoch_alone(padding: int) -> None:
+    data, _ = toy(padding=padding)
     reference = epoch(data, 8, seed=3, epoch=2)
     torch.rand(5), epoch(data, 8, seed=9), epoch(data, 8, epoch=7)
-    other, _ = toy(crop_padding=crop_padding)
+    other, _ = toy(padding=padding)
     assert equal(reference, epoch(data, 8, seed=3, epoch=2))
     assert equal(reference, epoch(other, 8, seed=3, epoch=2))
     assert not equal(reference, epoch(data, 8, seed=3, epoch=1))
@@ -90,7 +101,7 @@ def test_images_are_either_upright_or_mirrored() -> None:
 
 
 def test_random_crops_are_windows_of_the_padded_image() -> None:
-    data, images = toy(n=300, crop_padding=2, flip=False)
+    data, images = toy(n=300, padding=2, flip=False)
     seen = torch.zeros(5, 5)
     for batch, labels in epoch(data, batch_size=1):
         padded = torch.nn.functional.pad(images[labels[0]], (2, 2, 2, 2)).float()
@@ -105,8 +116,52 @@ def test_random_crops_are_windows_of_the_padded_image() -> None:
     assert (seen > 0).all()  # expected 12 of each; none missing
 
 
+def test_resized_crops_are_torchvisions() -> None:
+    images = torch.randint(0, 256, (40, 3, 16, 16), dtype=torch.uint8)
+    boxes = draw_boxes(40, 16, torch.Generator().manual_seed(0))
+    for image, box, ours in zip(images, boxes.T.tolist(), resized_crops(images, boxes), strict=True):
+        theirs = v2.functional.resized_crop(image.float(), *box, [16, 16], antialias=True)
+        assert torch.allclose(ours, theirs, atol=1e-3)  # of 255
+
+
+def test_boxes_of_resized_crops_are_drawn_as_torchvisions() -> None:
+    torch.manual_seed(0)
+    image, n = torch.zeros(3, 32, 32), 4000
+    drawn = [v2.RandomResizedCrop.get_params(image, list(AREAS), list(RATIOS)) for _ in range(n)]
+    theirs, ours = torch.tensor(drawn).float(), draw_boxes(n, 32, torch.Generator().manual_seed(0)).T.float()
+    assert torch.allclose(ours.mean(0), theirs.mean(0), atol=0.4)
+    assert torch.allclose(ours.std(0), theirs.std(0), atol=0.4)
+    assert torch.allclose(ours.T.corrcoef(), theirs.T.corrcoef(), atol=0.06)
+
+
+def test_colour_noise_is_one_colour_an_image() -> None:
+    """Each image gets one colour at random, and all else stays the same."""
+    (plain, _), (noisy, _) = toy(n=400, flip=False), toy(n=400, flip=False, lighting=0.1)
+    changes = torch.cat([b - a for (a, _), (b, _) in zip(epoch(plain, 50), epoch(noisy, 50), strict=True)])
+    assert (changes.std(dim=(2, 3)) < 1e-6).all()
+    expected = 0.01 * sum(value * value for value in EIGENVALUES)
+    assert changes[:, :, 0, 0].var(dim=0).sum().item() == pytest.approx(expected, rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, Augmentation(flip=True)),
+        ({"name": "cifar10", "crop_padding": 4}, Augmentation(padding=4)),
+        ({"name": "image_folder", "lighting": 0.1}, Augmentation(resized_crop=True, lighting=0.1)),
+        ({"augmentation": "none", "crop_padding": 4}, Augmentation(flip=False)),
+        ({"augmentation": "flip", "crop_padding": 4}, Augmentation()),
+        ({"augmentation": "padded_crop", "flip": False}, Augmentation(flip=False, padding=3)),
+        ({"augmentation": "resized_crop", "lighting": 0.2}, Augmentation(resized_crop=True, lighting=0.2)),
+        ({"name": "imagenet", "augmentation": "flip", "lighting": 0.1}, Augmentation()),
+    ],
+)
+def test_each_set_is_augmented_as_usual_unless_asked_otherwise(changes: dict, expected: object) -> None:
+    assert augmentation_of(DataSettings(**changes), resolution=28) == expected
+
+
 def test_validation_is_complete_ordered_and_not_augmented() -> None:
-    data, images = toy(n=42, crop_padding=2)
+    data, images = toy(n=42, padding=2)
     batches = list(data.val_batches(8))
     assert torch.equal(torch.cat([labels for _, labels in batches]), torch.arange(42))
     assert torch.allclose(torch.cat([x for x, _ in batches]) * 255, images.float())

@@ -240,9 +240,9 @@ def test_weights_of_another_network_are_refused(config: TrainFinalConfig, tmp_pa
     [
         (
             {"train": TrainSettings(epochs=3, batch_size=20)},
-            r"other settings: train.epochs \(2 there, 3 now\)",
+            r"other settings: train.epochs=2 there, 3 now",
         ),
-        ({"final": FinalSettings("train")}, r"other settings: images \(train_and_val there, train now\)"),
+        ({"final": FinalSettings("train")}, r"other settings: images=train_and_val there, train now"),
         ({"name": "tiny"}, "name=tiny: is another folder of the study"),
         ({"name": "looks"}, "name=looks: is another folder of the study"),
         ({"networks": ["best:0"]}, "networks=best:0: must be"),
