@@ -29,7 +29,7 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"
 
 def open_pool(settings: LauncherSettings, setup: Setup, *, preload: Sequence[str] = ()) -> Pool:
     """The pool that the settings ask for."""
-    if settings.name == "debug":
+    if settings.in_process:
         return InProcessPool(setup)
     os.environ.setdefault("GLIBC_TUNABLES", ALLOCATOR)  # read where a process starts: the fork server
     return ProcessPool(

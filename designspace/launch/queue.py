@@ -1,16 +1,16 @@
 """What a cluster must be able to do: it queues tasks, each with the keys of the items that it works on.
 
-A further cluster is one more module beside `slurm`, a line in `QUEUES` and its name in `LAUNCHERS`.
+A further cluster is one more module beside `slurm`, with a function `open_queue`, and its name in `CLUSTERS`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
 from designspace.launch.settings import LauncherSettings
-from designspace.launch.slurm import Slurm
 
 
 class Queue(Protocol):
@@ -40,9 +40,7 @@ class Queue(Protocol):
         """Cancel all tasks of the folder."""
 
 
-QUEUES: dict[str, Callable[[Path, LauncherSettings], Queue]] = {"slurm": Slurm}
-
-
 def open_queue(folder: Path, settings: LauncherSettings) -> Queue:
     """The cluster that `launcher` names, with the tasks that are noted in the folder."""
-    return QUEUES[settings.name](folder, settings)
+    queue: Queue = import_module(f"designspace.launch.{settings.name}").open_queue(folder, settings)
+    return queue

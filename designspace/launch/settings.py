@@ -8,8 +8,9 @@ from typing import Any
 
 from designspace.errors import broken
 
-HERE = ("local", "debug")  # launchers of this machine
-LAUNCHERS = (*HERE, "slurm")
+LOCAL, DEBUG = "local", "debug"  # launchers of this machine
+CLUSTERS = ("slurm",)  # each a module of this folder, see `queue`
+LAUNCHERS = (LOCAL, DEBUG, *CLUSTERS)
 MAX_COUNT = 1_000_000  # tasks, models of a task, retries: as many as it takes
 MAX_WORKERS = 1024  # processes or threads of one machine
 MAX_MINUTES = 100_000  # over two months: never
@@ -23,7 +24,7 @@ AUTO = "auto"  # as many workers as give the highest measured throughput
 class LauncherSettings:
     """`local`: worker processes of this machine; `slurm`: tasks of a cluster; `debug`: in this process."""
 
-    name: str = "local"  # local, slurm or debug
+    name: str = LOCAL  # local, slurm or debug
     workers: int | str | None = None  # null: one per core, or workers_per_gpu on each GPU; auto: by timing
     workers_per_gpu: int = 1  # models at once on each GPU
     threads: int = 1  # of each worker; more than one changes the last bits of the errors
@@ -51,7 +52,12 @@ class LauncherSettings:
     @property
     def on_cluster(self) -> bool:
         """Whether models are trained in tasks that wait in a queue, see `launch.queue`."""
-        return self.name not in HERE
+        return self.name in CLUSTERS
+
+    @property
+    def in_process(self) -> bool:
+        """Whether models are trained in this process, one after the other."""
+        return self.name == DEBUG
 
     def workers_on(self, cores: int, gpus: int) -> int:
         """How many workers so many cores and GPUs get; with auto, what there would be without timing."""

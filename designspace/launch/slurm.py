@@ -27,6 +27,7 @@ from typing import Any
 from designspace.errors import RunError, UserError, one_line
 from designspace.files import replacing
 from designspace.launch.modules import needs_current_folder
+from designspace.launch.queue import Queue
 from designspace.launch.settings import LauncherSettings
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,11 @@ class Submission:
     tasks: tuple[tuple[str, ...], ...]  # keys that each task works on
     job_id: str | None  # None between the intent and sbatch's answer
     submitted: float  # seconds since the epoch
+
+
+def open_queue(folder: Path, settings: LauncherSettings) -> Queue:
+    """The jobs of that folder."""
+    return Slurm(folder, settings)
 
 
 class Slurm:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from designspace.launch.queue import open_queue
 from designspace.launch.settings import LauncherSettings
 from designspace.launch.slurm import Slurm
 
@@ -51,7 +52,7 @@ def test_a_job_passes_none_of_its_variables_on_to_those_that_it_submits(play, tm
     monkeypatch.setenv("SLURM_CONF", "/etc/slurm/slurm.conf")
     folder = play("srun", "exit 0")
     before = dict(os.environ)
-    assert Slurm(tmp_path / "jobs", SETTINGS).submit([(["a"], partial(Path.touch, tmp_path))]) == 1
+    assert open_queue(tmp_path / "jobs", SETTINGS).submit([(["a"], partial(Path.touch, tmp_path))]) == 1
     found = environment(folder)
     assert {k for k in found if k.startswith(("SLURM", "SBATCH", "SRUN", "SUBMITIT"))} == {"SLURM_CONF"}
     assert found["SLURM_CONF"] == "/etc/slurm/slurm.conf"
