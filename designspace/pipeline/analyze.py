@@ -15,7 +15,7 @@ from designspace.overrides import as_value
 from designspace.pipeline.collect import collect_runs, study_runs
 from designspace.store.paths import find_study
 from designspace.store.population import read_settings
-from designspace.store.records import MISSING
+from designspace.store.tables import MISSING
 from designspace.store.versions import versions
 
 log = logging.getLogger(__name__)

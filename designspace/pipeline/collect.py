@@ -9,7 +9,7 @@ import pandas as pd
 
 from designspace.analysis.results import StudyRuns
 from designspace.store.paths import SpaceFolder, StudyFolder
-from designspace.store.records import collect, write_table
+from designspace.store.tables import collect, write_table
 
 log = logging.getLogger(__name__)
 

@@ -19,10 +19,10 @@ from designspace.store.records import (
     ForeignSchemaError,
     Record,
     UnreadableRecordError,
-    archived_errors,
     final_record,
     read_record,
 )
+from designspace.store.tables import read_archive
 from designspace.training.messages import Model, training_seed
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,8 @@ def pending_models(config: RunConfig, folder: SpaceFolder, models: Sequence[Mode
     """
     pending: deque[Model] = deque()
     finished = exhausted = 0
-    archived, errors = archived_errors(folder), []
+    archive, errors = read_archive(folder), []
+    archived = dict(zip(archive["model_id"], archive["error"].astype(float), strict=True))
     for model in models:
         record = _existing(folder, model.model_id)
         if model.is_through(record) or (record is None and model.model_id in archived):

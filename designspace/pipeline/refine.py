@@ -28,7 +28,7 @@ from designspace.pipeline.refinement_files import (
 from designspace.spaces.load import Space, load_space, refine_space
 from designspace.spaces.restrictions import SHARED, Restriction
 from designspace.store.paths import SpaceFolder, StudyFolder, find_study, studies
-from designspace.store.records import MISSING
+from designspace.store.tables import MISSING
 
 
 @dataclass(frozen=True)

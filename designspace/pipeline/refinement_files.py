@@ -36,7 +36,7 @@ from designspace.spaces.load import (
 from designspace.spaces.restrictions import Restriction
 from designspace.store.paths import SpaceFolder, StudyFolder
 from designspace.store.population import read_settings
-from designspace.store.records import MISSING
+from designspace.store.tables import MISSING
 from designspace.store.versions import git_commit, versions
 from designspace.yaml_files import read_yaml
 

@@ -12,7 +12,7 @@ from designspace.errors import UserError
 from designspace.files import make_writable_folder
 from designspace.pipeline.collect import study_runs
 from designspace.store.paths import find_study, regimes_folder
-from designspace.store.records import MISSING
+from designspace.store.tables import MISSING
 
 
 @dataclass(frozen=True)

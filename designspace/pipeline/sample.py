@@ -29,7 +29,7 @@ from designspace.spaces.sampling import Population, sample
 from designspace.store.claims import ClaimedError, claimed, is_void
 from designspace.store.paths import SpaceFolder
 from designspace.store.population import read_settings
-from designspace.store.records import archived_errors, read_models, write_table
+from designspace.store.tables import read_archive, read_models, write_table
 from designspace.store.versions import git_commit, versions
 from designspace.training.settings import TrainSettings
 
@@ -155,7 +155,7 @@ def is_begun(folder: SpaceFolder) -> bool:
     return (
         any(path.suffix != ".claim" or not is_void(path) for path in files)
         or any(folder.jobs.glob("*.json"))
-        or bool(archived_errors(folder))
+        or not read_archive(folder).empty
         or any(map(is_begun, reruns))
     )
 

@@ -37,7 +37,8 @@ from designspace.spaces.sampling import BudgetSettings
 from designspace.store.looks import count_looks
 from designspace.store.paths import NOT_SPACES, FinalFolder, StudyFolder, find_study
 from designspace.store.population import read_settings
-from designspace.store.records import final_record, read_models, write_table
+from designspace.store.records import final_record
+from designspace.store.tables import read_models, write_table
 from designspace.store.versions import git_commit, versions
 from designspace.training.messages import Final, Model
 

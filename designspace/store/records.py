@@ -17,15 +17,10 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from designspace.errors import UserError
 from designspace.files import replacing
 from designspace.store.paths import SpaceFolder
-from designspace.store.population import with_block_and_stem
 
 SCHEMA = 1
-MISSING = "missing"  # in the collected table: a model without a record
 
 
 class Kind(str, Enum):
@@ -257,114 +252,3 @@ def read_records(folder: SpaceFolder, population: Container[str] | None) -> Iter
         else:
             known = population is None or record.model_id in population
             yield record if known else f"{path}: not a model of this population"
-
-
-# ---- the population and its collected records --------------------------------------------------------------
-
-
-def read_models(folder: SpaceFolder) -> pd.DataFrame:
-    """The population, one row per model, which describes its network (see `Architectures.from_frame`).
-
-    A row may name a reference network in the column `network` instead; what describes the others is null.
-
-    Raises:
-        UserError: the file cannot be read.
-    """
-    try:
-        models = _read_table(folder.models, ["model_id"])
-    except (OSError, ValueError) as error:
-        problem = " ".join(str(error).split())
-        raise UserError(f"{folder.models}: cannot be read: {problem}; delete it to sample again") from None
-    return with_block_and_stem(folder, models)
-
-
-def _read_table(path: Path, needed: list[str]) -> pd.DataFrame:
-    """A parquet file. Raises OSError or ValueError where it is none, or lacks a column."""
-    try:
-        with open(path, "rb") as file:  # pyarrow takes no name that is not UTF-8
-            table = pd.read_parquet(file)
-    except (NotImplementedError, KeyError, TypeError, RuntimeError) as error:  # of damaged files
-        raise ValueError(str(error)) from None
-    lacking = [name for name in needed if name not in table]
-    if lacking:
-        raise ValueError(f"no column {lacking[0]}")
-    return table
-
-
-def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a parquet table atomically."""
-    with replacing(path) as temporary:
-        table.to_parquet(temporary, index=False)
-
-
-@dataclass(frozen=True)
-class Collected:
-    """The population joined with its records."""
-
-    runs: pd.DataFrame  # the columns of models.parquet and those of `_row`, one row per model
-    skipped: tuple[str, ...]  # one line for each file that is no valid record of this population
-
-
-def collect(folder: SpaceFolder) -> Collected:
-    """Join the population with all valid records; models without one have status `missing`.
-
-    A finished row of an earlier runs.parquet stands for a record that is not there: a study can be passed on
-    without its records, and extended. Nothing is written. Files that cannot be used are named, not raised.
-    """
-    models = read_models(folder)
-    known = set(models["model_id"])
-    rows, skipped = [], []
-    for found in read_records(folder, known):
-        if isinstance(found, Record):
-            rows.append(_row(found))
-        else:
-            skipped.append(found)
-    records = pd.DataFrame(rows, columns=list(_row(Record("", "", Status.FAILED, 0))))
-    archived = read_archive(folder).reindex(columns=records.columns)
-    archived = archived[~archived["model_id"].isin(records["model_id"])]
-    records = pd.concat([part for part in (records, archived) if len(part)] or [records])
-    runs = models.merge(records, on="model_id", how="left", validate="1:1")
-    runs["status"] = runs["status"].astype(object).fillna(MISSING)
-    runs["error"] = runs["error"].astype(float)  # also where nothing is trained
-    return Collected(runs, tuple(skipped))
-
-
-def archived_errors(folder: SpaceFolder) -> dict[str, float]:
-    """Errors of the models that an earlier runs.parquet holds as finished; NaN where one diverged."""
-    runs = read_archive(folder)
-    return dict(zip(runs["model_id"], runs["error"].astype(float), strict=True))
-
-
-def read_archive(folder: SpaceFolder) -> pd.DataFrame:
-    """The finished rows of runs.parquet; none where there is no such file."""
-    try:
-        runs = _read_table(folder.runs, ["model_id", "status", "error"])
-    except FileNotFoundError:
-        return pd.DataFrame(columns=["model_id", "error"])
-    except (OSError, ValueError) as error:
-        problem = " ".join(str(error).split())
-        raise UserError(f"{folder.runs}: cannot be read: {problem}; delete it to collect again") from None
-    runs = runs[runs["status"].isin([Status.DONE.value, Status.DIVERGED.value])]
-    if runs["model_id"].duplicated().any() or runs["error"][runs["status"] == Status.DONE.value].isna().any():
-        raise UserError(f"{folder.runs}: was altered: a model twice, or done without an error; restore it")
-    return runs
-
-
-def _row(record: Record) -> dict[str, Any]:
-    return {
-        "model_id": record.model_id,
-        "status": record.status.value,
-        "error": record.error,
-        "reason": record.reason,
-        "epochs": record.epochs,
-        "seed": record.seed,
-        "train_seconds": record.train_seconds,
-        "val_seconds": record.val_seconds,
-        "images_per_second": record.images_per_second,
-        "device": record.device,
-        "precision": record.precision,
-        "memory_format": record.memory_format,
-        "attempts": len(record.attempts),
-        "train_losses": [epoch.train_loss for epoch in record.history],
-        "val_errors": [epoch.val_error for epoch in record.history],
-    }

@@ -24,7 +24,8 @@ import pandas as pd
 from designspace.errors import UserError
 from designspace.store.claims import is_void
 from designspace.store.paths import SpaceFolder, StudyFolder
-from designspace.store.records import Kind, Record, Status, read_archive, read_models, read_records
+from designspace.store.records import Kind, Record, Status, read_records
+from designspace.store.tables import read_archive, read_models
 
 HOUR = 3600.0
 

@@ -34,8 +34,9 @@ from designspace.networks.settings import NetworkSettings
 from designspace.pipeline.collect import collect_runs, study_runs
 from designspace.report.write import write_analysis
 from designspace.store.paths import SpaceFolder, StudyFolder, find_study
-from designspace.store.records import Attempt, Epoch, Kind, Record, Status, record_text, write_table
+from designspace.store.records import Attempt, Epoch, Kind, Record, Status, record_text
 from designspace.store.status import study_status
+from designspace.store.tables import write_table
 from designspace.store.versions import versions
 from designspace.training.cluster import Cluster, ClusterTask
 from designspace.training.messages import Job, Model

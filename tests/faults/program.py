@@ -18,7 +18,8 @@ import pytest
 
 from designspace.files import CONF_FOLDER
 from designspace.store.paths import SpaceFolder
-from designspace.store.records import Record, Status, read_models, read_record
+from designspace.store.records import Record, Status, read_record
+from designspace.store.tables import read_models
 
 SCRIPT = CONF_FOLDER.parent / "scripts" / "sample_and_train.py"
 SABOTAGE = Path(__file__).parent / "sabotage"

@@ -29,7 +29,8 @@ from designspace.pipeline import sample_and_train
 from designspace.pipeline.train_final import train_final
 from designspace.spaces.sampling import BudgetSettings
 from designspace.store.paths import FinalFolder
-from designspace.store.records import Record, Status, read_models, read_record, write_record
+from designspace.store.records import Record, Status, read_record, write_record
+from designspace.store.tables import read_models
 from designspace.training import worker
 from designspace.training.final import evaluate, read_weights
 from designspace.training.settings import TrainSettings

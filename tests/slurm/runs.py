@@ -12,7 +12,8 @@ import pytest
 from faults.program import Ended, Study
 from slurm.cluster import Cluster, environment, eventually, kill
 
-from designspace.store.records import Attempt, Status, read_models
+from designspace.store.records import Attempt, Status
+from designspace.store.tables import read_models
 
 MODELS = 6
 EPOCHS = "train.epochs=4"

@@ -22,13 +22,10 @@ from designspace.store.records import (
     Status,
     UnreadableRecordError,
     _checksum,
-    collect,
-    read_archive,
-    read_models,
     read_record,
     write_record,
-    write_table,
 )
+from designspace.store.tables import collect, read_archive, read_models, write_table
 from designspace.training.messages import training_seed
 
 DONE = Record(

@@ -20,8 +20,9 @@ from designspace.report.status import LINES, print_status
 from designspace.store import records, status
 from designspace.store.claims import CLAIM_SECONDS, claimed
 from designspace.store.paths import StudyFolder, find_study
-from designspace.store.records import Attempt, Kind, Record, Status, collect, write_record
+from designspace.store.records import Attempt, Kind, Record, Status, write_record
 from designspace.store.status import study_status, to_json
+from designspace.store.tables import collect
 
 IDS = [f"{i:016x}" for i in range(8)]
 NOW = datetime(2026, 1, 2, 12, tzinfo=timezone.utc)
