@@ -17,6 +17,7 @@ _OFFERED = {
     "api": ("sample_space", "read_study", "figure", "table", "what_if", "sentence", "complexity"),
     "spaces.load": ("available_spaces", "load_space"),
     "analysis.study": ("analyze",),
+    "export.load": ("load_network", "predict"),
     "analysis.width_fit": ("fit_widths",),
 }
 _MODULES = {name: module for module, names in _OFFERED.items() for name in names}

@@ -271,6 +271,17 @@ def train_final(config: configuration.TrainFinalConfig) -> int:
     return Status.OK if result.complete else Status.FAILED
 
 
+def export(config: configuration.ExportConfig) -> int:
+    """Job of `scripts/export.py`."""
+    from designspace.pipeline.export import export_network
+
+    result = export_network(config)
+    print(result.text)
+    for path in sorted(result.folder.iterdir()):
+        print(f"{'written' if result.written else 'is there'}: {path}")
+    return Status.OK
+
+
 def show_status(config: configuration.StatusConfig) -> int:
     """Job of `scripts/status.py`."""
     from designspace.report.status import print_status
@@ -365,6 +376,21 @@ evaluated on the test images, once, at the end. Running the same command again
 continues where it stopped. Results: <output_root>/<study>/final/.
 """,
 )
+EXPORT = Program(
+    "export",
+    configuration.ExportConfig,
+    export,
+    (),
+    """Write a trained network into a folder to take away.
+
+    {export} study=laptop network=best
+    {export} study=laptop network=best formats=[torch,onnx] output=net
+
+The folder holds the weights (safetensors), config.json with all that is needed
+to use them, a model card, and what formats asks for. Each file is compared
+with the network before the folder appears. designspace.load_network reads it.
+""",
+)
 STATUS = Program(
     "status",
     configuration.StatusConfig,
@@ -385,4 +411,6 @@ reason, count and the path of one record; unreadable, a line for each file that
 cannot be used. What is not known is null.
 """,
 )
-PROGRAMS = {program.name: program for program in (SAMPLE_AND_TRAIN, ANALYZE, REFINE, TRAIN_FINAL, STATUS)}
+PROGRAMS = {
+    program.name: program for program in (SAMPLE_AND_TRAIN, ANALYZE, REFINE, TRAIN_FINAL, EXPORT, STATUS)
+}

@@ -31,6 +31,7 @@ MAX_SEED = 2**63 - 1
 MAX_RERUNS = 1_000
 FINAL_SPLITS = {"train_and_val": ("train", "val"), "train": ("train",)}  # by final.images
 TTA = ("none", "flip")
+EXPORT_FORMATS = ("torch", "pt2", "onnx")
 
 
 class Checked(Protocol):
@@ -236,6 +237,24 @@ class TrainFinalConfig:
 
 
 @dataclass
+class ExportConfig:
+    """Everything that `scripts/export.py` can be told."""
+
+    study: str | None = None  # a folder below output_root; null: the one that changed last
+    network: str = "best"  # of the final trainings: best, an id (at least 6 digits), or a published name
+    formats: list[str] = field(default_factory=lambda: ["torch"])  # torch, pt2 (torch.export), onnx
+    output: str | None = None  # folder to write; null: <output_root>/<study>/export/<network>
+    output_root: str = "results"  # the folder that holds the studies
+    name: str = "final"  # folder of the study that holds the final trainings
+    data: FinalDataSettings = field(default_factory=FinalDataSettings)
+
+    def problems(self) -> list[str]:
+        """One line for each invalid value."""
+        known = bool(self.formats) and set(self.formats) <= set(EXPORT_FORMATS)
+        return broken("", self, [("formats", known, f"a list of some of {', '.join(EXPORT_FORMATS)}")])
+
+
+@dataclass
 class StatusConfig:
     """Everything that `scripts/status.py` can be told."""
 
@@ -261,6 +280,7 @@ def register() -> None:
     store.store(name="status_schema", node=StatusConfig)
     store.store(name="refine_schema", node=RefineConfig)
     store.store(name="train_final_schema", node=TrainFinalConfig)
+    store.store(name="export_schema", node=ExportConfig)
 
 
 def to_values(config: DictConfig, schema: type[T]) -> T:

@@ -41,6 +41,7 @@ def test_nothing_in_conf_is_left_out_here():
         "status",
         "refine",
         "train_final",
+        "export",
     }
     assert Path(SPACE_FOLDER).samefile(CONF_FOLDER / "space")
 

@@ -26,6 +26,7 @@ INSIDE = {
     "overrides": BASE | {"config", "spaces"},
     "help": BASE | {"spaces"},
 }
+INSIDE["export"] = BASE | {"networks", "data"}
 INSIDE["pipeline"] = INSIDE.keys() - {"help"}
 INSIDE["cli"] = INSIDE["api"] = INSIDE.keys() | {"help", "pipeline"}
 INSIDE["__init__"] = set()
@@ -37,6 +38,7 @@ OUTSIDE = {
     "launch": {"submitit", "torch"},
     "training": {"torch", "safetensors", "rich"},
     "analysis": {"scipy"},
+    "export": {"torch", "torchvision", "safetensors", "PIL", "onnxruntime"},
     "report": {"matplotlib", "plotly", "jinja2", "markupsafe", "rich", "PIL"},
     "config": {"hydra", "omegaconf"},
     "overrides": {"hydra", "omegaconf"},

@@ -13,7 +13,7 @@ from torchvision.transforms import v2
 
 from designspace.data.augmentation import AREAS, EIGENVALUES, EIGENVECTORS, RATIOS, Augmentation
 from designspace.data.folders import FolderListing, ImageFile
-from designspace.data.images import Batch, ImageData, epoch_generator
+from designspace.data.images import Batch, ImageData, Preprocessing, epoch_generator
 from designspace.data.reading import UnreadableImageError, read_image
 from designspace.data.settings import DataInfo
 
@@ -122,6 +122,8 @@ class FolderImages(ImageData):
         self.info = info
         self.device = torch.device(device)
         self.num_workers = num_workers
+        resized = round(resolution / CROP_SHARE)
+        self.preprocessing = Preprocessing(resolution, resized, IMAGENET_MEAN, IMAGENET_STD)
         self._train = SeededImages(listing.train, train_transform(resolution, augmentation))
         self._val = SeededImages(listing.val, val_transform(resolution, augmentation))
 

@@ -24,6 +24,16 @@ from designspace.data.settings import DataInfo
 Batch = tuple[Tensor, Tensor]  # images float32 [b, 3, r, r] in channels_last, labels int64 [b]
 
 
+@dataclass(frozen=True)
+class Preprocessing:
+    """How an image becomes the input of a network: what every reader of exported weights must do, too."""
+
+    resolution: int  # pixels, of both sides
+    resize: int | None  # shorter side before a central crop; None: the square image, see `at_resolution`
+    mean: tuple[float, float, float]  # per channel, of pixels in [0, 1]
+    std: tuple[float, float, float]
+
+
 class ImageData(ABC):
     """A data set at one resolution, as batches on one device.
 
@@ -32,6 +42,7 @@ class ImageData(ABC):
     """
 
     info: DataInfo
+    preprocessing: Preprocessing  # of images that are evaluated
 
     def steps_per_epoch(self, batch_size: int) -> int:
         """Whole batches in the training split; the incomplete last one is dropped."""
@@ -88,6 +99,7 @@ class InMemoryImages(ImageData):
         self.device = torch.device(device)
         self.augmentation = augmentation
         self.resolution = train[0].shape[-1]
+        self.preprocessing = Preprocessing(self.resolution, None, _three(mean), _three(std))
         self._train = train[0].to(self.device), train[1].to(self.device)
         self._val = val[0].to(self.device), val[1].to(self.device)
         std_column = torch.tensor(std, device=self.device).view(-1, 1, 1)
@@ -143,6 +155,11 @@ class InMemoryImages(ImageData):
         if colours is not None:
             images += (colours.view(-1, 3, 1, 1) * 255) * self._scale
         return images
+
+
+def _three(values: tuple[float, ...]) -> tuple[float, float, float]:
+    """One for each of three channels, which grey images have alike."""
+    return values[0], values[len(values) // 2], values[-1]
 
 
 def at_resolution(images: Tensor, resolution: int, max_margin: int = 4) -> Tensor:

@@ -29,3 +29,12 @@ NPZ = "npz"
 LOOKED_AT_SETS = ("image_folder", NPZ)  # whose classes nobody knows before
 DATA_NAMES = (*IN_MEMORY_SETS, *FOLDER_SETS, NPZ)
 IMAGENET_CLASSES = 1000
+_CLOTHES = (
+    *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+    *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+)
+CLASS_NAMES = {
+    "fashion_mnist_small": _CLOTHES,
+    "fashion_mnist": _CLOTHES,
+    "cifar10": (*("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),),
+}

@@ -11,6 +11,7 @@
                      /images_<digest>.json          images that cannot be read or are held out
                      /final/                        long trainings with their weights, final.csv
                      /looks/<network>.json          which of them were tested
+                     /export/<network>/             networks to take away
 <output_root>/regimes/                              several studies side by side
 """
 
@@ -29,7 +30,7 @@ from designspace.errors import UserError, shown
 from designspace.files import MAX_NAME_BYTES, host_name, user_path
 from designspace.store.processes import is_alive
 
-NOT_SPACES = ANALYSIS, REFINEMENTS, LOOKS = ("analysis", "refinements", "looks")  # other folders of a study
+ANALYSIS, REFINEMENTS, LOOKS, EXPORT = NOT_SPACES = ("analysis", "refinements", "looks", "export")
 REGIMES = "regimes"  # folder beside the studies
 DIGEST_DIGITS = 16  # of a digest in a file name
 LEFTOVER_SECONDS = 24 * 3600
@@ -170,6 +171,11 @@ class StudyFolder:
     def looks(self) -> Path:
         """Which networks were tested, by which recipes: a file each."""
         return self.root / LOOKS
+
+    @property
+    def export(self) -> Path:
+        """Networks to take away: a folder each."""
+        return self.root / EXPORT
 
     def space(self, name: str) -> SpaceFolder:
         return SpaceFolder(self.root / name)
