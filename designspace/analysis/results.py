@@ -47,12 +47,13 @@ def check_runs(runs: pd.DataFrame) -> None:
     """Raise a ValueError that lists everything that is wrong with the table."""
     problems = []
     reference = is_reference(runs)
-    if absent := [name for name in REQUIRED if name not in runs]:
+    needed = [name for name in REQUIRED if name not in DESCRIPTION or not reference.all() or not len(runs)]
+    if absent := [name for name in needed if name not in runs]:
         problems.append(f"columns {absent} are missing")
     else:
         if unknown := sorted(set(runs["status"].astype(str)) - set(STATUSES)):
             problems.append(f"status must be one of {list(STATUSES)}, but got {unknown}")
-        undescribed = runs[list(DESCRIPTION)].isna().any(axis=1).to_numpy(dtype=bool)
+        undescribed = runs.reindex(columns=list(DESCRIPTION)).isna().any(axis=1).to_numpy(dtype=bool)
         if (wrong := int((undescribed & ~reference).sum())) > 0:
             problems.append(f"{wrong} rows have neither all of {list(DESCRIPTION)} nor the name of a network")
         done = (runs["status"] == "done").to_numpy(dtype=bool)

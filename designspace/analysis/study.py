@@ -18,7 +18,15 @@ from designspace.analysis.normalized import NormalizedComparison, normalize
 from designspace.analysis.parameters import parameter_columns
 from designspace.analysis.random_search import RandomSearchCurve, random_search_curve
 from designspace.analysis.ranking import RankingAnalysis, rank_models
-from designspace.analysis.results import StudyRuns, check_runs, count_statuses, finished_errors, sampled
+from designspace.analysis.references import ReferencePoint, reference_points
+from designspace.analysis.results import (
+    DESCRIPTION,
+    StudyRuns,
+    check_runs,
+    count_statuses,
+    finished_errors,
+    sampled,
+)
 from designspace.analysis.sample_size import Separation, SubsampleCurve, separations, subsample_curve
 from designspace.analysis.statistics import named_rng
 from designspace.analysis.summary import Summary, summarize
@@ -75,6 +83,7 @@ class StudyAnalysis:
     costs: CostAnalysis
     ranking: RankingAnalysis
     noise: NoiseAnalysis
+    references: tuple[ReferencePoint, ...]  # published networks, that of the lowest error first
     seed: int
 
 
@@ -86,8 +95,8 @@ def analyze(
 ) -> StudyAnalysis:
     """Analyse all spaces of a study, finished or not; also from the table of its runs alone.
 
-    Reference networks among the rows are left out: they are no samples of a space. The `executor` may share
-    the work out among processes, see `fit_widths`; this changes no number.
+    Reference networks among the rows enter no statistic of a space: they are no samples of it. The
+    `executor` may share the work out among processes, see `fit_widths`; this changes no number.
 
     The numbers of a space depend on its own models and the seed alone, not on the order of the rows
     nor on the other spaces; those that compare spaces on those spaces.
@@ -95,8 +104,10 @@ def analyze(
     if isinstance(study, pd.DataFrame):
         study = StudyRuns(study, pd.DataFrame(), pd.DataFrame())
     check_runs(study.runs)
+    named = study.runs
     study = StudyRuns(sampled(study.runs), sampled(study.repeats), sampled(study.extended))
-    runs = study.runs.sort_values(["space", "model_id"], kind="stable", ignore_index=True)
+    described = study.runs.reindex(columns=list(dict.fromkeys([*study.runs, *DESCRIPTION])))
+    runs = described.sort_values(["space", "model_id"], kind="stable", ignore_index=True)
     nearest, floor = fit_roundings(runs["depths"], runs["widths"], ["nearest", "floor"], executor=executor)
     spaces = []
     for name in sorted(set(runs["space"])):
@@ -113,6 +124,7 @@ def analyze(
         costs=compare_costs(runs, rng=named_rng(seed, "costs")),
         ranking=rank_models(runs, study.extended, rng=named_rng(seed, "ranking")),
         noise=seed_noise(runs, study.repeats, rng=named_rng(seed, "noise")),
+        references=reference_points(named, populations),
         seed=seed,
     )
 

@@ -19,6 +19,7 @@ from designspace.report.normalized_figure import normalized_edf_figure
 from designspace.report.parameter_figures import fit_figure, mean_fit_figure, parameter_figure
 from designspace.report.random_search_figure import random_search_figure
 from designspace.report.ranking_figure import ranking_figure
+from designspace.report.references_figure import references_figure
 from designspace.report.sample_size_figure import sample_size_figure
 from designspace.report.tables.compare import comparison_table
 from designspace.report.tables.costs import cost_table, lead_table
@@ -27,6 +28,7 @@ from designspace.report.tables.noise import corrected_table, noise_table
 from designspace.report.tables.normalized import normalized_edf_table, normalized_table
 from designspace.report.tables.random_search import random_search_table
 from designspace.report.tables.ranking import ranking_table
+from designspace.report.tables.references import reference_table
 from designspace.report.tables.sample_size import sample_size_table, separation_table
 from designspace.report.tables.study import edf_table, fit_table, parameter_table, summary_table
 from designspace.report.tables.width_fit import mean_fit_table
@@ -35,6 +37,7 @@ from designspace.report.text.costs import cost_notes, cost_statements
 from designspace.report.text.noise import noise_notes, noise_statements
 from designspace.report.text.numbers import estimate_words
 from designspace.report.text.ranking import ranking_notes, ranking_statements
+from designspace.report.text.references import reference_statements
 from designspace.report.text.summary import best_model, by_mean, headline
 from designspace.report.topic import Draw, Topic
 from designspace.report.width_figure import good_and_bad_figure, width_figure
@@ -42,11 +45,12 @@ from designspace.report.width_figure import good_and_bad_figure, width_figure
 
 def summary(study: StudyAnalysis) -> list[str]:
     """What was found, a paragraph each: the headline, then every step from one space to the next, shown ones
-    first."""
+    first, and where the best published network stands."""
     steps = neighbours(study.comparisons, [space.name for space in study.spaces])
     shown_first = sorted(steps, key=lambda step: step.verdict not in (BETTER, WORSE))
     found = [comparison_sentence(step) for step in shown_first]
-    return [*headline(study), *best_model(study), *found, *leads(study)[:1]]
+    references = reference_statements(study.references)[:1]  # that of the lowest error
+    return [*headline(study), *best_model(study), *found, *leads(study)[:1], *references]
 
 
 def leads(study: StudyAnalysis) -> list[str]:
@@ -78,7 +82,7 @@ def topics(study: StudyAnalysis) -> tuple[Topic, ...]:
     """All topics of a study."""
     parts = (
         *(_errors, _comparisons, _normalised, _enough, _search, _parameters, _widths),
-        *(_complexity, _ranking, _noise),
+        *(_complexity, _ranking, _noise, *([_references] if study.references else [])),
     )
     return tuple(part(study) for part in parts)
 
@@ -225,6 +229,21 @@ def _noise(study: StudyAnalysis) -> Topic:
         ),
         {"noise": lambda: noise_figure(study.noise, names)},
         {"noise.csv": noise_table(study.noise), "corrected.csv": corrected_table(study.noise)},
+    )
+
+
+def _references(study: StudyAnalysis) -> Topic:
+    return Topic(
+        "references",
+        "Published networks",
+        _paragraphs(
+            "Published networks that were trained as the models were, with one seed each. They are points "
+            "beside the distributions and part of none. A network is better than a model of higher error, or "
+            "without one; it may have cost more, which its flops tell.",
+            *reference_statements(study.references),
+        ),
+        {"references": lambda: references_figure(study)},
+        {"references.csv": reference_table(study.references)},
     )
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, StrMethodFormatter
 
-from designspace.analysis.costs import NARROW, TIMES, Correlation, CostAnalysis
+from designspace.analysis.costs import TIMES, Correlation, CostAnalysis
 from designspace.networks.complexity import METRICS
 from designspace.report.labels import COST_LABELS, COST_NAMES, TIME_NAMES
-from designspace.report.style import color, figure_style
+from designspace.report.style import color, figure_style, use_log
 from designspace.report.text.costs import cost_notes
 from designspace.report.text.numbers import estimate_words
 
@@ -64,24 +61,11 @@ def _draw_pair(axes: Axes, costs: CostAnalysis, x: str, y: str) -> None:
     axes.set_ylabel(LABELS[y], fontsize=8)
     axes.tick_params(labelsize=8)
     for which in (x, y):
-        _use_log(axes, "x" if which == x else "y", costs.models[which].dropna().tolist())
+        use_log(axes, "x" if which == x else "y", costs.models[which].dropna().tolist())
     found = costs.within.of(x, y)
     axes.set_title(
         "" if found is None else f"ρ = {estimate_words(found.spearman)}, {found.n} models", fontsize=8
     )
-
-
-def _use_log(axes: Axes, which: str, values: Sequence[float]) -> None:
-    """Logarithmic, unless the values are held within a narrow window or there are none."""
-    if not values or min(values) <= 0 or max(values) < NARROW * min(values):
-        return
-    axis = axes.xaxis if which == "x" else axes.yaxis
-    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
-    wide = max(values) > 100 * min(values)
-    axis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
-    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axis.set_minor_locator(NullLocator() if not wide else LogLocator(subs=(2.0, 5.0)))
-    axis.set_minor_formatter(NullFormatter())
 
 
 def _draw_legend(axes: Axes, costs: CostAnalysis) -> None:

@@ -32,14 +32,16 @@ def edf_figure(study: StudyAnalysis, band: BandMethod = "dkw") -> Figure:
         _draw_curves(whole, study, band)
         _draw_unfinished(whole, study)
         _draw_lost(whole, study)
-        whole.set(xlim=(study.window.low, study.window.high), ylim=(0, 1.02))
+        least = min((p.error - 0.5 for p in study.references if p.error > 0), default=study.window.low)
+        whole.set(xlim=(min(least, study.window.low), study.window.high), ylim=(0, 1.02))
         whole.set_ylabel("share of models with a lower error")
         whole.set_title(_caption(study, band), loc="left", color=GREY, fontsize=8)
         _draw_curves(close, study, CLOSE_BAND)
-        close.set(xlim=(study.window.low, study.window.best_quarter), ylim=(0, _top(study)))
+        close.set(xlim=(min(least, study.window.low), study.window.best_quarter), ylim=(0, _top(study)))
         close.set_title(_close_caption(study), loc="left", color=GREY, fontsize=8)
         for axes in (whole, close):
             axes.set_xlabel(ERROR_LABEL)
+            _draw_references(axes, study)
         close.xaxis.set_major_locator(MaxNLocator(7))
         if study.spaces:
             title = "space  n | min | mean error [%]"
@@ -93,6 +95,23 @@ def _draw_lost(axes: Axes, study: StudyAnalysis) -> None:
         )
 
 
+def _draw_references(axes: Axes, study: StudyAnalysis) -> None:
+    """Published networks at their errors, named, where the axis reaches them."""
+    points = [point for point in study.references if point.error <= axes.get_xlim()[1]]
+    for place, point in enumerate(points):
+        height = 0.04 + 0.3 * (place % 3)  # so that names of close errors stand above each other
+        axes.axvline(point.error, ymax=0.03, color="black", lw=1.2)
+        axes.text(
+            *(point.error, height, point.network),
+            transform=axes.get_xaxis_transform(),
+            rotation=90,
+            va="bottom",
+            ha="center",
+            fontsize=6.5,
+            color=GREY,
+        )
+
+
 def _top(study: StudyAnalysis) -> float:
     """Height of the closer look: all curves and some space above them."""
     ends = [float(space.edf.at(study.window.best_quarter)) for space in study.spaces if space.edf.n]
@@ -120,6 +139,11 @@ def _caption(study: StudyAnalysis, band: BandMethod) -> str:
     counts = [space.edf.counts for space in study.spaces]
     if any(c.diverged or c.failed for c in counts):
         caption += "\nbars at the right: share that diverged or failed and so never reaches an error"
+    if study.references:
+        far = sum(point.error > study.window.high for point in study.references)
+        caption += "\nticks with names: published networks" + (
+            f"; {far} beyond the right edge" if far else ""
+        )
     if any(c.n and c.missing for c in counts):
         caption += "\ndotted: if all models not yet run turn out best, or reach no error"
     return caption

@@ -44,6 +44,11 @@ def page_data(study: StudyAnalysis) -> str:
     times = [name for name in NUMBERS[-3:] if any(name in space.runs for space in study.spaces)]
     content = {
         "spaces": [_space(space, index) for index, space in enumerate(study.spaces)],
+        "references": [
+            {"network": point.network, "error": point.error}
+            for point in study.references
+            if point.error <= study.window.high
+        ],
         "window": [study.window.low, study.window.high],
         "axes": {name: _axis(name) for name in (*names, *times, "error")},
         "parameters": names,

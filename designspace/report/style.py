@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
 from matplotlib import style
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, StrMethodFormatter
 
+from designspace.analysis.costs import NARROW
 from designspace.analysis.results import Counts
 
 # Okabe and Ito's colours without yellow, ordered so that neighbours differ for every kind of colour vision.
@@ -55,6 +56,19 @@ def without_error(counts: Counts) -> str:
     reasons = {"diverged": counts.diverged, "failed": counts.failed, "not yet run": counts.missing}
     notes = [f"{count} {reason}" for reason, count in reasons.items() if count]
     return f"({', '.join(notes)})" if notes else ""
+
+
+def use_log(axes: Axes, which: str, values: Sequence[float]) -> None:
+    """Logarithmic, unless the values are held within a narrow window or there are none."""
+    if not values or min(values) <= 0 or max(values) < NARROW * min(values):
+        return
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    wide = max(values) > 100 * min(values)
+    axis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_locator(NullLocator() if not wide else LogLocator(subs=(2.0, 5.0)))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def use_log2(axes: Axes, which: Literal["x", "y"], *, ticks: int) -> None:

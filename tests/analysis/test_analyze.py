@@ -64,7 +64,9 @@ def test_reference_networks_enter_no_statistic_of_a_space() -> None:
     assert [space.name for space in found.spaces] == ["a", "b"]
     for name, table in tables(expected).items():
         pd.testing.assert_frame_equal(tables(found)[name], table)
-    for topic, again in zip(topics(expected), topics(found), strict=True):
+    *again_topics, named_topic = topics(found)
+    assert named_topic.id == "references"
+    for topic, again in zip(topics(expected), again_topics, strict=True):
         for name, table in topic.tables.items():
             pd.testing.assert_frame_equal(again.tables[name], table, check_dtype=False)
 

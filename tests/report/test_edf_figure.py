@@ -19,7 +19,7 @@ def study_of(runs: pd.DataFrame) -> Any:
         for name, group in runs.groupby("space")
     }
     spaces = [SimpleNamespace(name=name, edf=edf) for name, edf in edfs.items()]
-    return SimpleNamespace(spaces=spaces, window=error_window(finished_errors(runs)))
+    return SimpleNamespace(spaces=spaces, window=error_window(finished_errors(runs)), references=())
 
 
 def titles(figure: Figure) -> list[str]:

@@ -33,7 +33,12 @@ def study(levels: Mapping[str, float], **others: Any) -> Any:
     ]
     noise = SimpleNamespace(spaces=[])
     return SimpleNamespace(
-        spaces=spaces, comparisons=compare_all(populations), noise=noise, normalized=[], **others
+        references=(),
+        spaces=spaces,
+        comparisons=compare_all(populations),
+        noise=noise,
+        normalized=[],
+        **others,
     )
 
 

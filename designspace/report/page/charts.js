@@ -165,10 +165,16 @@ const charts = {
     mount(host, (draw) => checkbox('simultaneous band (DKW)', bands, (event) => { bands = event.target.checked; draw(); }),
       () => ({
         traces: tracesOfDistributions(bands),
-        layout: layout(axis(data.axes.error.label, { range: data.window }),
-          axis('share of models with a lower error', { range: [0, 1.02], tickformat: '.0%' })),
+        layout: {
+          ...layout(axis(data.axes.error.label, { range: data.window }),
+            axis('share of models with a lower error', { range: [0, 1.02], tickformat: '.0%' })),
+          annotations: data.references.map((one, place) => ({
+            text: one.network, x: one.error, y: 0, ax: 0, ay: -30 - 45 * (place % 3), font: { size: 10 },
+          })),
+        },
         text: 'Legend: n | min | mean error [%]. Diverged and failed models count in n and never reach an error.'
-          + (data.spaces.length ? ` Shaded: ${Math.round(100 * data.spaces[0].confidence)} % DKW band.` : ''),
+          + (data.spaces.length ? ` Shaded: ${Math.round(100 * data.spaces[0].confidence)} % DKW band.` : '')
+          + (data.references.length ? ' Arrows: published networks.' : ''),
       }));
   },
   parameters(host) {

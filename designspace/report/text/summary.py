@@ -10,6 +10,7 @@ from designspace.analysis.compare import between
 from designspace.analysis.statistics import WORSE
 from designspace.analysis.study import SpaceAnalysis, StudyAnalysis
 from designspace.report.text.numbers import listed, number, number_with_interval
+from designspace.report.text.references import reference_statements
 
 
 def by_mean(study: StudyAnalysis) -> list[SpaceAnalysis]:
@@ -57,9 +58,12 @@ def best_model(study: StudyAnalysis) -> list[str]:
 
 
 def summary_text(study: StudyAnalysis) -> str:
-    """One line per space: models by status, least, mean and median error in percent with 95 % intervals."""
-    rows = [_row(space) for space in study.spaces]
-    return pd.DataFrame(rows).to_string(index=False)
+    """One line per space: models by status, least, mean and median error in percent with 95 % intervals.
+
+    And one for every published network.
+    """
+    table = [pd.DataFrame(map(_row, study.spaces)).to_string(index=False)] if study.spaces else []
+    return "\n".join([*table, *reference_statements(study.references)])
 
 
 def _row(space: SpaceAnalysis) -> dict[str, str]:
