@@ -1,8 +1,8 @@
 """Checkpoints inside a model: an interrupted training continues to bitwise the same error.
 
-The batches of an epoch are a function of (seed, epoch), and the networks draw nothing at random, so weights,
-optimizer, position and what was measured so far are the whole state. A file is a SHA-256 digest and the
-bytes that it covers: a torn or changed one is noticed and counts as none.
+The batches of an epoch are a function of (seed, epoch), and what a network draws at random is one of (seed,
+step), so weights, optimizer, position and what was measured so far are the whole state. A file is a SHA-256
+digest and the bytes that it covers: a torn or changed one is noticed and counts as none.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -59,6 +60,7 @@ def train_network(
     at = _Position.resume(checkpointer, network, optimizer, steps, device)
     history = at.history
     iterate = _iteration(network, optimizer, settings, micro_batches, device)
+    random = _draws(network)
     for epoch in range(at.epoch, settings.epochs):
         start = time.perf_counter()
         network.train()
@@ -67,6 +69,8 @@ def train_network(
         )
         for step, (images, labels) in enumerate(batches, start=at.step):
             set_lr(optimizer, learning_rate(settings, epoch * steps + step, steps))
+            if random:
+                _seed_draws(device, seed, epoch * steps + step)
             at.losses[step] = iterate(images, labels)
             on_step()
             if checkpointer is not None and step + 1 < steps:
@@ -84,6 +88,20 @@ def train_network(
         if checkpointer is not None and epoch + 1 < settings.epochs:
             checkpointer.after_epoch(partial(at.state, network, optimizer, epoch + 1, 0, 0.0))
     return TrainingResult(tuple(history), None)
+
+
+def _draws(network: nn.Module) -> bool:
+    """Whether the network draws at random: dropout or stochastic depth of torch, torchvision or timm."""
+    rates = (getattr(layer, name, 0) for layer in network.modules() for name in ("p", "drop_prob"))
+    return any(isinstance(rate, float) and rate > 0 for rate in rates)
+
+
+def _seed_draws(device: torch.device, seed: int, step: int) -> None:
+    """Make what the network draws in a step a function of seed and step, also after an interruption."""
+    cuda = device.type == "cuda"
+    generators = torch.cuda.default_generators if cuda else (torch.default_generator,)
+    word = np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0]
+    generators[torch.cuda.current_device() if cuda else 0].manual_seed(int(word >> np.uint64(1)))
 
 
 def _divergence(losses: Tensor, epoch: int) -> str | None:

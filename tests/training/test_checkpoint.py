@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
+from torchvision.ops import StochasticDepth
 
 from designspace.data.images import InMemoryImages
 from designspace.data.settings import DataInfo
@@ -67,6 +68,21 @@ def test_an_interruption_anywhere_changes_no_bit(data, undisturbed, tmp_path, st
     history, weights = run(data, Checkpointer(path))
     assert history == undisturbed[0]
     assert torch.equal(weights, undisturbed[1])
+
+
+def test_dropout_and_stochastic_depth_draw_the_same_after_an_interruption(data, tmp_path):
+    def train(checkpointer=None):
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Flatten(), nn.Dropout(0.3), StochasticDepth(0.2, "row"), nn.Linear(3 * 64, 2))
+        torch.rand(7 if checkpointer else 0)  # another global state must not matter
+        result = train_network(net, data, SETTINGS, seed=5, device=CPU, checkpointer=checkpointer)
+        return [epoch.train_loss for epoch in result.history]
+
+    path = tmp_path / "checkpoint"
+    with pytest.raises(Interrupted):
+        train(interrupted_after(path, 5))
+    assert train(Checkpointer(path)) == train()
+    assert len(set(train())) == SETTINGS.epochs
 
 
 def test_interrupted_again_and_again(data, undisturbed, tmp_path):
