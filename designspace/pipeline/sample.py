@@ -71,23 +71,33 @@ def sample_population(config: RunConfig, space: Space) -> Population:
     return population
 
 
-def population_models(config: RunConfig, space: Space | ReferenceSpace) -> pd.DataFrame:
-    """The table of models.parquet that the configuration describes; nothing is written."""
+def population_models(config: RunConfig, space: Space | ReferenceSpace, folder: SpaceFolder) -> pd.DataFrame:
+    """The table of models.parquet that the configuration describes; nothing is written.
+
+    Published networks that a folder of these settings has already are not counted again.
+    """
     if isinstance(space, ReferenceSpace):
-        return _reference_models(config, space)
+        known = read_models(folder) if folder.models.exists() and is_begun(folder) else pd.DataFrame()
+        return _reference_models(config, space, {row["model_id"]: row for row in known.to_dict("records")})
     return sample_population(config, space).to_frame()
 
 
-def _reference_models(config: RunConfig, space: ReferenceSpace) -> pd.DataFrame:
+def _reference_models(
+    config: RunConfig, space: ReferenceSpace, known: Mapping[str, Mapping[Any, Any]]
+) -> pd.DataFrame:
     """One row for every published network that can be trained; each other is named, and left out.
 
     They are taken as they are: no budget applies, nor `num_models`.
     """
-    from designspace.networks.reference import UnfitError, reference_cost  # which need torch
-
-    rows, classes = [], num_classes(config.data)
+    rows: list[Mapping[Any, Any]] = []
     for label in space.networks:
         network = parse_reference(label, stem=config.network.stem)
+        if network.model_id in known:
+            rows.append(known[network.model_id])
+            continue
+        from designspace.networks.reference import UnfitError, reference_cost  # which need torch
+
+        classes = num_classes(config.data)
         try:
             cost = reference_cost(network, num_classes=classes, resolution=config.budget.resolution)
         except UnfitError as error:

@@ -70,7 +70,7 @@ def run(config: RunConfig) -> RunResult:
         settings = resolved_settings(config, space, found)
         check_unchanged(folder, settings)
     warn_of_other_settings(folder, settings)
-    models = population_models(config, space)
+    models = population_models(config, space, folder)
     if config.plan:
         plan_training(config, folder, models_to_train(config, folder, models))
         for rerun in _reruns(config):
