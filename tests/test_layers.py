@@ -16,7 +16,7 @@ INSIDE = {
     **dict.fromkeys(BASE, BASE),
     "networks": BASE,
     "store": BASE | {"networks", "__init__"},
-    "spaces": BASE | {"networks", "store"},
+    "spaces": BASE | {"networks"},
     "data": BASE,
     "launch": BASE,
     "training": BASE | {"networks", "store", "data", "launch"},

@@ -49,30 +49,45 @@ def load_data(
     if resolution < 1:
         raise UserError(f"resolution={resolution}: must be at least 1 pixel")
     if settings.name in FOLDER_SETS:
-        from designspace.data.folder_images import FolderImages  # torchvision: slow to import
+        return _load_folder(settings, resolution, device, found, splits)
+    data = _load_arrays(settings, resolution, device, splits)
+    if found is not None and settings.name == NPZ and inspect_npz(root_path(settings)).digest != found.digest:
+        raise UserError(CHANGED)
+    return data
 
-        listing = list_images(settings)
-        if found is not None:
-            listing = listing.without(frozenset(found.left_out or ()))
-            if listing.info(settings.name) != found.info:
-                raise UserError(CHANGED)
-        listing = _of_folder(listing, splits)
-        return FolderImages(
-            listing.info(settings.name),
-            listing,
-            resolution=resolution,
-            augmentation=augmentation_of(settings, resolution),
-            num_workers=settings.num_workers,
-            device=device,
-        )
+
+def _load_folder(
+    settings: DataSettings,
+    resolution: int,
+    device: torch.device | str,
+    found: DataFound | None,
+    splits: Splits,
+) -> ImageData:
+    from designspace.data.folder_images import FolderImages  # torchvision: slow to import
+
+    listing = list_images(settings)
+    if found is not None:
+        listing = listing.without(frozenset(found.left_out or ()))
+        if listing.info(settings.name) != found.info:
+            raise UserError(CHANGED)
+    listing = _of_folder(listing, splits)
+    return FolderImages(
+        listing.info(settings.name),
+        listing,
+        resolution=resolution,
+        augmentation=augmentation_of(settings, resolution),
+        num_workers=settings.num_workers,
+        device=device,
+    )
+
+
+def _load_arrays(
+    settings: DataSettings, resolution: int, device: torch.device | str, splits: Splits
+) -> ImageData:
     info = data_info(settings)
     arrays = _read_arrays(settings, info.num_val)
-    if settings.name == NPZ:
-        mean, std = pixel_statistics(arrays.train_images)
-        if found is not None and inspect_npz(root_path(settings)).digest != found.digest:
-            raise UserError(CHANGED)
-    else:
-        mean, std = IN_MEMORY_SETS[settings.name].mean, IN_MEMORY_SETS[settings.name].std
+    known = IN_MEMORY_SETS.get(settings.name)
+    mean, std = (known.mean, known.std) if known is not None else pixel_statistics(arrays.train_images)
     there = {
         "train": (arrays.train_images, arrays.train_labels),
         "val": (arrays.val_images, arrays.val_labels),

@@ -14,19 +14,20 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from types import SimpleNamespace
+from typing import Any, get_args
 
 import numpy as np
 
-from designspace.errors import UserError
+from designspace.errors import UserError, broken, refuse, shown
 from designspace.files import CONF_FOLDER, user_path
 from designspace.networks.blocks import BLOCKS
 from designspace.spaces.anynet import AnyNetSpace
 from designspace.spaces.distributions import Distribution, choice, log_normal, log_uniform, uniform
+from designspace.spaces.quantized_linear import Rounding
 from designspace.spaces.references import FAMILY, ReferenceSpace, parse_references
 from designspace.spaces.regnet import RegNetSpace
 from designspace.spaces.restrictions import ORDERS, SHARED, Restriction
-from designspace.store.paths import NOT_SPACES
 from designspace.yaml_files import read_yaml
 
 Space = AnyNetSpace | RegNetSpace
@@ -46,6 +47,8 @@ PARAMETERS = {
 BOTTLENECK_PARAMETERS = {"bottleneck_ratios", "bottleneck_ratio"}  # of blocks that read b
 GROUP_PARAMETERS = {"group_widths", "group_width"}  # of blocks that read g
 INTEGERS = {"depths", "widths", "group_widths", "depth", "group_width"}
+MAX_STAGES = 8
+ROUNDINGS = get_args(Rounding)  # the first is the default
 KEYS = ("base", "family", "block", "stages", "parameters", "restrictions", "rounding", "networks")
 
 
@@ -180,58 +183,56 @@ def _check_keys(source: str, where: str, mapping: Mapping[Any, Any], allowed: tu
 
 def parse_space(name: str, declared: Mapping[str, Any], *, source: str) -> Space:
     """A space from its (merged) declaration; `source` is the file named in errors."""
-
-    def fail(key: str, rule: str) -> NoReturn:
-        raise UserError(f"{source}: {key}: {rule}")
-
     _check_name(name, source)
-    family = declared.get("family")
-    if not isinstance(family, str) or family not in PARAMETERS:
-        fail("family", f"must be one of {', '.join((*PARAMETERS, FAMILY))}, but got {family!r}")
-    if "networks" in declared:
-        fail("networks", f"belongs to the {FAMILY} family")
-    block = declared.get("block")
-    if not isinstance(block, str) or block not in BLOCKS:
-        fail("block", f"must be one of {', '.join(BLOCKS)}, but got {block!r}")
-    stages = declared.get("stages")
-    if isinstance(stages, bool) or not isinstance(stages, int) or not 1 <= stages <= 8:
-        fail("stages", f"must be a whole number from 1 to 8, but got {stages!r}")
-    rounding = declared.get("rounding", "nearest")
-    if rounding not in ("nearest", "floor"):
-        fail("rounding", f"must be nearest or floor, but got {rounding!r}")
-    if "rounding" in declared and family != "regnet":
-        fail("rounding", "belongs to the regnet family")
-
+    _check_head(declared, source)
+    family, block, stages = declared["family"], declared["block"], declared["stages"]
+    restricted = declared.get("restrictions") or {}
     parameters = _parameters(source, family, block, declared.get("parameters"))
-    restrictions = _restrictions(source, family, block, parameters, declared.get("restrictions") or {})
+    restrictions = _restrictions(source, family, block, parameters, restricted)
     definition = {
         "name": name,
         "family": family,
         "block": block,
         "stages": stages,
         "parameters": declared["parameters"],
-        "restrictions": {k: v for k, v in (declared.get("restrictions") or {}).items() if v is not None},
+        "restrictions": {k: v for k, v in restricted.items() if v is not None},
     }
     space: Space
     if family == "anynet":
         space = AnyNetSpace(name, block, stages, parameters, restrictions, definition)
     else:
-        definition["rounding"] = rounding
+        rounding = definition["rounding"] = declared.get("rounding") or ROUNDINGS[0]
         space = RegNetSpace(name, block, stages, parameters, restrictions, rounding, definition)
     if not space.feasible:
         rules = "; ".join(str(r) for r in restrictions)
-        fail("restrictions", f"no network meets all of them together ({rules}); loosen one")
+        raise UserError(
+            f"{source}: restrictions: no network meets all of them together ({rules}); loosen one"
+        )
     if isinstance(space, RegNetSpace) and space.max_depth < stages:
-        rule = f"must reach stages={stages}, a block for each, but is {space.max_depth:g} at most"
-        fail("depth", rule)
+        reached = f"must reach stages={stages}, a block for each, but is {space.max_depth:g} at most"
+        raise UserError(f"{source}: depth: {reached}")
     return space
 
 
 def _check_name(name: str, source: str) -> None:
-    if not re.fullmatch(r"[^/\x00-\x1f]+", name) or name.startswith("."):
-        raise UserError(f"{source}: name: must be usable as a folder name, but got {name!r}")
-    if name in NOT_SPACES:
-        raise UserError(f"{source}: name: {name!r} is another folder of a study; choose another name")
+    if not re.fullmatch(r"[^./\x00-\x1f][^/\x00-\x1f]*", name):
+        raise UserError(f"{source}: name={shown(name)}: must be usable as a folder name")
+
+
+def _check_head(declared: Mapping[str, Any], source: str) -> None:
+    """Raises UserError with all that is wrong with the keys that hold one value."""
+    values = SimpleNamespace(**{key: declared.get(key) for key in KEYS})
+    stages, may_round = values.stages, values.family != "anynet"  # an unknown one is a problem of its own
+    is_count = isinstance(stages, int) and not isinstance(stages, bool) and 1 <= stages <= MAX_STAGES
+    roundings = " or ".join(ROUNDINGS) if may_round else "left out, since it belongs to family=regnet"
+    rules = [
+        ("family", values.family in list(PARAMETERS), f"one of {', '.join((*PARAMETERS, FAMILY))}"),
+        ("block", values.block in list(BLOCKS), f"one of {', '.join(BLOCKS)}"),
+        ("stages", is_count, f"a whole number, at least 1 and at most {MAX_STAGES}"),
+        ("rounding", values.rounding is None or (may_round and values.rounding in ROUNDINGS), roundings),
+        ("networks", values.networks is None, f"left out, since it belongs to family={FAMILY}"),
+    ]
+    refuse(f"{source}: {line}" for line in broken("", values, rules))
 
 
 def _parameters(source: str, family: str, block: str, declared: Any) -> dict[str, Distribution]:
@@ -270,13 +271,13 @@ def _distribution(source: str, name: str, declared: Any) -> Distribution:
     where = f"{source}: parameters.{name}"
     kind = declared.get("distribution") if isinstance(declared, Mapping) else None
     if not isinstance(kind, str) or kind not in DISTRIBUTIONS:
-        raise UserError(f"{where}: distribution must be one of {', '.join(DISTRIBUTIONS)}, but got {kind!r}")
+        raise UserError(f"{where}.distribution={shown(kind)}: must be one of {', '.join(DISTRIBUTIONS)}")
     make, keys = DISTRIBUTIONS[kind]
     _check_keys(source, f"parameters.{name}.", declared, ("distribution", *keys))
     arguments = {key: declared.get(key) for key in keys}
     numbers = arguments["values"] if "values" in arguments else list(arguments.values())
     if not isinstance(numbers, list) or not all(_is_number(n) and math.isfinite(n) for n in numbers):
-        raise UserError(f"{where}: {kind} needs numbers for {', '.join(keys)}, but got {arguments}")
+        raise UserError(f"{where}: {kind} needs numbers for {', '.join(keys)}, but got {shown(arguments)}")
     try:
         distribution = make(**arguments)
     except ValueError as error:
@@ -329,10 +330,10 @@ def _restriction(where: str, family: str, name: str, per_stage: bool, rule: Any)
             return Restriction(name, "range", value, value)
         if kind == "range" and isinstance(value, list) and len(value) == 2 and all(map(_is_number, value)):
             if value[0] > value[1]:
-                raise UserError(f"{where}: range must be [low, high] with low <= high, but got {value}")
+                raise UserError(f"{where}.range={shown(value)}: must be [low, high] with low <= high")
             return Restriction(name, "range", value[0], value[1])
     allowed = ", ".join([*words, "{range: [low, high]}", "{fixed: value}"])
-    raise UserError(f"{where}: must be one of {allowed}, or a list of them, but got {rule!r}")
+    raise UserError(f"{where}={shown(rule)}: must be one of {allowed}, or a list of them")
 
 
 def _is_number(value: Any) -> bool:

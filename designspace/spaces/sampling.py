@@ -107,29 +107,36 @@ def sample(
     search = _Search(space, seed, budget, network, num_classes)
     found: list[Draws] = []
     seen: set[bytes] = set()
-    count = duplicates = last = 0
+    duplicates = last = 0
     for block_start, draws in search.blocks():
-        fresh = []
-        for row, key in enumerate(network_keys(draws)):
-            if count == num_models:
-                break
-            if key in seen:
-                duplicates += 1
-                continue
-            seen.add(key)
-            fresh.append(row)
-            count += 1
-        if fresh:
-            found.append(draws.take(np.array(fresh)))
+        rows, passed = _new_rows(draws, seen, num_models - len(seen))
+        duplicates += passed
+        if rows:
+            found.append(draws.take(np.array(rows)))
             last = block_start + int(found[-1].candidate[-1]) + 1
-        if count == num_models:
+        if len(seen) == num_models:
             break
         if block_start + BLOCK_SIZE - last >= PATIENCE:
-            raise UserError(search.explain(num_models, count, block_start + BLOCK_SIZE))
+            raise UserError(search.explain(num_models, len(seen), block_start + BLOCK_SIZE))
     draws = concatenate(found)
     networks = search.architectures(draws)
     complexity = Complexity(**search.costs(networks, METRICS))
     return Population(space, networks, complexity, draws.parameters, last, duplicates)
+
+
+def _new_rows(draws: Draws, seen: set[bytes], most: int) -> tuple[list[int], int]:
+    """At most `most` rows whose keys are not in `seen`, which gets them; and how many were passed over."""
+    rows: list[int] = []
+    duplicates = 0
+    for row, key in enumerate(network_keys(draws)):
+        if len(rows) == most:
+            break
+        if key in seen:
+            duplicates += 1
+        else:
+            seen.add(key)
+            rows.append(row)
+    return rows, duplicates
 
 
 def sample_with_duplicates(

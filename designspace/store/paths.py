@@ -178,6 +178,9 @@ class StudyFolder:
         return self.root / EXPORT
 
     def space(self, name: str) -> SpaceFolder:
+        """The folder of a space. Raises UserError where the study keeps something else under that name."""
+        if name in NOT_SPACES:
+            raise UserError(f"space={name}: is another folder of a study; choose another name")
         return SpaceFolder(self.root / name)
 
     def final(self, name: str) -> FinalFolder:

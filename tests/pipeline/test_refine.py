@@ -238,7 +238,7 @@ def test_what_cannot_be(root):
     refused("none of the 80 models of anynetx_c in study s meets it", restrict=nothing)
     refused("no network meets all of them", restrict=RestrictSettings(depths={"fixed": 99}))
     refused("space anynetx_c has it already", restrict=RestrictSettings(group_widths="shared"))
-    refused("widths: must be one of shared", restrict=RestrictSettings(widths="sorted"))
+    refused("widths=sorted: must be one of shared", restrict=RestrictSettings(widths="sorted"))
     refused("w0: unknown key", restrict=RestrictSettings(w0={"fixed": 8}))
     refused("no population in study s; spaces there: anynetx_c", space=SpaceSettings("regnetx"), study="s")
     refused("needs a restriction", name="new")

@@ -278,7 +278,7 @@ def test_a_space_that_is_trained_otherwise_than_the_rest_of_its_study_is_told(co
 def test_a_space_cannot_have_the_name_of_another_folder_of_its_study(config, tmp_path):
     path = tmp_path / "analysis.yaml"
     path.write_text(Path(config.space.source).read_text())
-    with pytest.raises(UserError, match=r"analysis.yaml: name: 'analysis' is another folder of a study"):
+    with pytest.raises(UserError, match="space=analysis: is another folder of a study"):
         sample_and_train.run(replace(config, space=SpaceSettings(str(path))))
 
 
