@@ -2,9 +2,11 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
 from designspace import config as configuration
 from designspace.config import (
@@ -127,3 +129,27 @@ def test_all_invalid_values_of_all_groups_are_reported_at_once() -> None:
 def test_a_sample_for_imagenet_needs_no_images() -> None:
     values = composed("space.source=regnetx", "experiment=paper", "stop_after=sample", convert=to_values)
     assert values.data.name == "imagenet"
+
+
+def defaults_of(group: str) -> dict[str, Any]:
+    """The defaults of a group of the configuration, by key."""
+    values: dict[str, Any] = OmegaConf.to_container(OmegaConf.structured(RunConfig)[group])
+    return values
+
+
+def test_the_recipe_in_conf_is_complete_and_that_of_the_dataclass() -> None:
+    recipe = OmegaConf.load(CONF_FOLDER / "train" / "population.yaml")
+    assert OmegaConf.to_container(recipe) == defaults_of("train")
+
+
+@pytest.mark.parametrize(
+    "path", sorted((CONF_FOLDER / "launcher").glob("*.yaml")), ids=lambda path: path.stem
+)
+def test_a_launcher_says_only_what_differs_from_the_dataclass(path: Path) -> None:
+    differing, defaults = dict(OmegaConf.load(path)), defaults_of("launcher")
+    assert differing.pop("name") == path.stem
+    assert [key for key, value in differing.items() if value == defaults[key]] == []
+
+
+def test_the_programs_files_choose_groups_and_say_nothing_twice() -> None:
+    assert {key for path in CONF_FOLDER.glob("*.yaml") for key in OmegaConf.load(path)} == {"defaults"}

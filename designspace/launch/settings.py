@@ -47,7 +47,7 @@ class LauncherSettings:
     signal_delay_s: int = 90  # slurm: seconds before the limit at which a task checkpoints
     array_parallelism: int = 64  # slurm: tasks at once
     setup: list[str] = field(default_factory=list)  # slurm: shell lines before the task, e.g. module load
-    options: dict[str, Any] = field(default_factory=dict)  # slurm: any further option of sbatch
+    options: dict[str, Any] = field(default_factory=dict)  # slurm: more options of sbatch, e.g. {nice: 100}
 
     @property
     def on_cluster(self) -> bool:
