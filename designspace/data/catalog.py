@@ -47,6 +47,12 @@ def list_images(settings: DataSettings) -> FolderListing:
     return listing
 
 
+def is_cached(settings: DataSettings, info: DataInfo, resolution: int) -> bool:
+    """Whether the images are kept decoded: asked for, or fitting at this resolution."""
+    num_bytes = (info.num_train + info.num_val) * info.in_channels * resolution**2
+    return settings.cache == "on" or (settings.cache == "auto" and num_bytes <= settings.cache_gb * 1e9)
+
+
 def num_classes(settings: DataSettings) -> int:
     """Number of classes; the images of ImageNet need not be there for it."""
     if settings.name == "imagenet":

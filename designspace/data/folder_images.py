@@ -15,9 +15,9 @@ from designspace.data.augmentation import AREAS, EIGENVALUES, EIGENVECTORS, RATI
 from designspace.data.folders import FolderListing, ImageFile
 from designspace.data.images import Batch, ImageData, Preprocessing, epoch_generator
 from designspace.data.reading import UnreadableImageError, read_image
+from designspace.data.sets import IMAGENET_MEAN, IMAGENET_STD
 from designspace.data.settings import DataInfo
 
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CROP_SHARE = 224 / 256  # side of the central crop in the shorter side of a validation image
 
 # Readers are started for each pass: as forks they begin at once, whatever the process was started as itself.

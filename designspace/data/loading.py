@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from designspace.data.augmentation import augmentation_of
-from designspace.data.catalog import data_info, list_images, root_path
+from designspace.data.catalog import data_info, is_cached, list_images, root_path
+from designspace.data.decoded import DecodedFiles
 from designspace.data.folders import FolderListing, list_test_images
 from designspace.data.found import DataFound
-from designspace.data.images import ImageData, InMemoryImages, at_resolution
+from designspace.data.images import Batch, ImageData, InMemoryImages, at_resolution
 from designspace.data.npz import inspect_npz, pixel_statistics, read_npz_set
-from designspace.data.sets import FOLDER_SETS, IN_MEMORY_SETS, NPZ
-from designspace.data.settings import DataSettings
-from designspace.data.sources import ByteArray, ImageArrays, read_cifar, read_embedded, read_fashion_mnist
+from designspace.data.sets import FOLDER_SETS, IMAGENET_MEAN, IMAGENET_STD, IN_MEMORY_SETS, NPZ
+from designspace.data.settings import DataInfo, DataSettings
+from designspace.data.sources import (
+    ByteArray,
+    ImageArrays,
+    IntArray,
+    read_cifar,
+    read_embedded,
+    read_fashion_mnist,
+)
 from designspace.data.test_split import read_test_images
 from designspace.errors import UserError
 
@@ -48,60 +56,100 @@ def load_data(
     """
     if resolution < 1:
         raise UserError(f"resolution={resolution}: must be at least 1 pixel")
-    if settings.name in FOLDER_SETS:
-        return _load_folder(settings, resolution, device, found, splits)
-    data = _load_arrays(settings, resolution, device, splits)
-    if found is not None and settings.name == NPZ and inspect_npz(root_path(settings)).digest != found.digest:
-        raise UserError(CHANGED)
-    return data
+    if settings.name not in FOLDER_SETS:
+        there = _read_set(settings, resolution, found)
+    else:
+        listing = list_images(settings)
+        if found is not None:
+            listing = listing.without(frozenset(found.left_out or ()))
+            if listing.info(settings.name) != found.info:
+                raise UserError(CHANGED)
+        if not is_cached(settings, listing.info(settings.name), resolution):
+            return _folder_images(settings, _of_folder(listing, splits), resolution, device)
+        there = _read_decoded(settings, listing, resolution)
+    train, evaluate = [there.split(name) for name in splits.train], there.split(splits.evaluate)
+    images, labels = train[0] if len(train) == 1 else map(torch.cat, zip(*train, strict=True))
+    return InMemoryImages(
+        replace(there.info, num_train=len(images), num_val=len(evaluate[0])),
+        train=(images, labels),
+        val=evaluate,
+        mean=there.mean,
+        std=there.std,
+        augmentation=augmentation_of(settings, resolution),
+        device=device,
+    )
 
 
-def _load_folder(
-    settings: DataSettings,
-    resolution: int,
-    device: torch.device | str,
-    found: DataFound | None,
-    splits: Splits,
+@dataclass(frozen=True)
+class _InMemory:
+    """A data set of which the images are read as a whole."""
+
+    info: DataInfo
+    train: Batch  # images uint8 [n, 1 or 3, r, r], labels int64 [n]
+    val: Batch
+    test: Callable[[], Batch]  # read where it is asked for alone
+    mean: tuple[float, ...]  # per channel, of training pixels in [0, 1]
+    std: tuple[float, ...]
+
+    def split(self, name: str) -> Batch:
+        return {"train": self.train, "val": self.val}[name] if name != "test" else self.test()
+
+
+def _read_set(settings: DataSettings, resolution: int, found: DataFound | None) -> _InMemory:
+    info = data_info(settings)
+    arrays = _read_arrays(settings, info.num_val)
+    if settings.name == NPZ:
+        mean, std = pixel_statistics(arrays.train_images)
+        if found is not None and inspect_npz(root_path(settings)).digest != found.digest:
+            raise UserError(CHANGED)
+    else:
+        mean, std = IN_MEMORY_SETS[settings.name].mean, IN_MEMORY_SETS[settings.name].std
+
+    def tensors(images: ByteArray, labels: IntArray) -> Batch:
+        return _to_tensor(images, resolution), torch.from_numpy(labels)
+
+    return _InMemory(
+        info,
+        tensors(arrays.train_images, arrays.train_labels),
+        tensors(arrays.val_images, arrays.val_labels),
+        lambda: tensors(*read_test_images(settings)),
+        mean,
+        std,
+    )
+
+
+def _read_decoded(settings: DataSettings, listing: FolderListing, resolution: int) -> _InMemory:
+    """The images of a folder from the cache, which is filled where it is not."""
+
+    def batch(there: DecodedFiles) -> Batch:
+        labels = torch.tensor([file.label for file in there.files])
+        return torch.from_numpy(there.ensure(torch.get_num_threads()).read().images), labels
+
+    decoded = DecodedFiles.of(settings, listing, resolution)
+    images, labels = batch(decoded)
+    n, published = len(listing.train), settings.name == "imagenet"
+    mean, std = (IMAGENET_MEAN, IMAGENET_STD) if published else decoded.read().statistics(n)
+    return _InMemory(
+        listing.info(settings.name),
+        (images[:n], labels[:n]),
+        (images[n:], labels[n:]),
+        lambda: batch(DecodedFiles(settings, listing.root, list_test_images(listing), resolution)),
+        mean,
+        std,
+    )
+
+
+def _folder_images(
+    settings: DataSettings, listing: FolderListing, resolution: int, device: torch.device | str
 ) -> ImageData:
     from designspace.data.folder_images import FolderImages  # torchvision: slow to import
 
-    listing = list_images(settings)
-    if found is not None:
-        listing = listing.without(frozenset(found.left_out or ()))
-        if listing.info(settings.name) != found.info:
-            raise UserError(CHANGED)
-    listing = _of_folder(listing, splits)
     return FolderImages(
         listing.info(settings.name),
         listing,
         resolution=resolution,
         augmentation=augmentation_of(settings, resolution),
         num_workers=settings.num_workers,
-        device=device,
-    )
-
-
-def _load_arrays(
-    settings: DataSettings, resolution: int, device: torch.device | str, splits: Splits
-) -> ImageData:
-    info = data_info(settings)
-    arrays = _read_arrays(settings, info.num_val)
-    known = IN_MEMORY_SETS.get(settings.name)
-    mean, std = (known.mean, known.std) if known is not None else pixel_statistics(arrays.train_images)
-    there = {
-        "train": (arrays.train_images, arrays.train_labels),
-        "val": (arrays.val_images, arrays.val_labels),
-    }
-    trained_on = zip(*(there[name] for name in splits.train), strict=True)
-    images, labels = (np.concatenate(parts) for parts in trained_on)
-    evaluate = there[splits.evaluate] if splits.evaluate in there else read_test_images(settings)
-    return InMemoryImages(
-        replace(info, num_train=len(images), num_val=len(evaluate[0])),
-        train=(_to_tensor(images, resolution), torch.from_numpy(labels)),
-        val=(_to_tensor(evaluate[0], resolution), torch.from_numpy(evaluate[1])),
-        mean=mean,
-        std=std,
-        augmentation=augmentation_of(settings, resolution),
         device=device,
     )
 

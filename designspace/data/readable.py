@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
+from designspace.data.decoded import CHUNK, DecodedFiles, counted
 from designspace.data.found import NAMED, DataFound, without
 from designspace.data.reading import UnreadableImageError, read_image
 from designspace.errors import UserError
@@ -17,14 +17,14 @@ from designspace.files import make_writable_folder, replacing
 
 log = logging.getLogger(__name__)
 
-QUIET_SECONDS, LINE_SECONDS = 2.0, 30.0  # before the first line that says what takes so long, and between two
-CHUNK = 16  # images that a thread takes at once
 
-
-def check_images(found: DataFound, verdict: Path, *, on_unreadable: str, threads: int) -> DataFound:
+def check_images(
+    found: DataFound, verdict: Path, *, on_unreadable: str, threads: int, decoded: DecodedFiles | None = None
+) -> DataFound:
     """Decode every image once; `verdict` remembers which cannot be read, so that the next start need not.
 
     Those that could not be read are tried again at each start. Test images are not tried: they are not used.
+    With `decoded`, the images are kept as they are decoded.
 
     Raises:
         UserError: images cannot be read, unless `on_unreadable` is "skip": then they are left out.
@@ -35,7 +35,11 @@ def check_images(found: DataFound, verdict: Path, *, on_unreadable: str, threads
     paths = {listing.relative(file): file.path for file in (*listing.train, *listing.val)}
     known = _read_verdict(verdict, found.digest)
     tried = paths if known is None else {name: paths[name] for name in known if name in paths}
-    unreadable = unreadable_images(tried, threads)
+    if known is None and decoded is not None:
+        by_path = decoded.write(threads)
+        unreadable = {name: by_path[path] for name, path in paths.items() if path in by_path}
+    else:
+        unreadable = unreadable_images(tried, threads)
     if known is None:
         _write_verdict(verdict, found, unreadable)
     if not unreadable:
@@ -51,18 +55,10 @@ def check_images(found: DataFound, verdict: Path, *, on_unreadable: str, threads
 
 def unreadable_images(paths: Mapping[str, str], threads: int) -> dict[str, str]:
     """Those of the images (by name) that cannot be read, with the reason."""
-    unreadable: dict[str, str] = {}
-    next_line = time.monotonic() + QUIET_SECONDS
     with ThreadPool(threads) as pool:  # Pillow decodes without the interpreter's lock
         verdicts = pool.imap_unordered(_try_to_read, paths.items(), chunksize=CHUNK)
-        for done, (name, why) in enumerate(verdicts, start=1):
-            if why is not None:
-                unreadable[name] = why
-            if time.monotonic() > next_line:
-                next_line = time.monotonic() + LINE_SECONDS
-                counts = f"{done:,} of {len(paths):,}"
-                log.info("data.root: checking, once, that all images can be read: %s", counts)
-    return unreadable
+        verdicts_told = counted(verdicts, len(paths), "checking, once, that all images can be read")
+        return {name: why for name, why in verdicts_told if why is not None}
 
 
 def _try_to_read(item: tuple[str, str]) -> tuple[str, str | None]:

@@ -29,6 +29,7 @@ NPZ = "npz"
 LOOKED_AT_SETS = ("image_folder", NPZ)  # whose classes nobody knows before
 DATA_NAMES = (*IN_MEMORY_SETS, *FOLDER_SETS, NPZ)
 IMAGENET_CLASSES = 1000
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _CLOTHES = (
     *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
     *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),

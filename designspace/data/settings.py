@@ -13,6 +13,7 @@ from designspace.errors import Rule, UserError, broken
 ON_UNREADABLE = ("refuse", "skip")
 MAX_READERS = 1024  # processes
 MAX_PADDING = 32  # pixels: the side of the images
+CACHES = ("auto", "on", "off")
 AUGMENTATIONS = ("resized_crop", "padded_crop", "flip", "none")
 
 
@@ -28,6 +29,9 @@ class DataSettings:
     crop_padding: int = 0  # pixels of zeros around an image before a random crop; 0: an eighth of the side
     lighting: float = 0.0  # standard deviation of the PCA colour noise; resized_crop (0.1 in the paper)
     num_workers: int = 0  # image-reading processes of a folder set (no influence on the images)
+    cache: str = "off"  # of a folder's decoded images: on, off, or auto: on where they fit into cache_gb
+    cache_gb: float = 4.0  # of disk, shared by all workers; on a GPU, memory of each of them
+    cache_root: str | None = None  # folder of the cache; null: designspace/decoded in the user's cache folder
     on_unreadable: str = "refuse"  # images of a folder set that cannot be read: refuse to start, or skip them
     val_share: float = 0.2  # of each class, held out for validation where an image_folder has no val/
     test_share: float = 0.2  # of each class, held out for test where an image_folder has no train/ either
@@ -46,6 +50,9 @@ def _range_rules(settings: DataSettings) -> Iterator[Rule]:
     val, test = settings.val_share, settings.test_share
     yield "on_unreadable", settings.on_unreadable in ON_UNREADABLE, " or ".join(ON_UNREADABLE)
     yield "on_unreadable", in_folder or not skips, f"refuse for data={settings.name}"
+    yield "cache", settings.cache in CACHES, f"one of {', '.join(CACHES)}"
+    yield "cache", in_folder or settings.cache == "off", f"off for data={settings.name}, which is in memory"
+    yield "cache_gb", 0 < settings.cache_gb < math.inf, "above 0 and finite"
     yield "num_workers", 0 <= settings.num_workers <= MAX_READERS, f"at least 0 and at most {MAX_READERS}"
     choices = (None, *AUGMENTATIONS)
     yield "augmentation", settings.augmentation in choices, f"one of {', '.join(AUGMENTATIONS)}, or null"

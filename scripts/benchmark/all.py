@@ -95,6 +95,19 @@ def launch(table: pd.DataFrame) -> list[str]:
     return [line(what, f"{ours:.2f}", f"{theirs:.2f}, submitit's local executor", table["ratio"])]
 
 
+def data(table: pd.DataFrame) -> list[str]:
+    last = table.iloc[-1]
+    what = f"batches of an epoch of {last['images']:,.0f} files of 32 px, seconds"
+    return [
+        line(
+            what,
+            f"{last['cache']:.2f}, cached",
+            f"{last['folder']:.1f}, read again",
+            table["folder"] / table["cache"],
+        )
+    ]
+
+
 def scale(table: pd.DataFrame) -> list[str]:
     """Nobody else collects, so there is no ratio."""
     collect = table[table["step"] == "collect"].iloc[-1]
@@ -116,6 +129,7 @@ BENCHMARKS = {
     "launch": Benchmark((), launch),
     "width_fit": Benchmark((), width_fit),
     "report": Benchmark((), report),
+    "data": Benchmark((), data),
     "scale": Benchmark(("--models", "3000", "100000"), scale),
 }
 

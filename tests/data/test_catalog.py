@@ -93,6 +93,7 @@ def messages(settings: DataSettings) -> str:
         (DataSettings("cifar10", val_images=50_000), ["data.val_images", "49990", "50000"]),
         (DataSettings("image_folder"), ["data.root", "null"]),
         (DataSettings("image_folder", root=".", crop_padding=4), ["data.crop_padding", "must be 0", "4"]),
+        (DataSettings(cache="auto"), ["data.cache=auto", "off for data=fashion_mnist_small"]),
         (DataSettings(augmentation="crop"), ["data.augmentation=crop", "padded_crop"]),
         (DataSettings(augmentation="flip", flip=False), ["data.flip=false", "true with"]),
         (DataSettings(lighting=0.1), ["data.lighting", "must be 0", "0.1"]),

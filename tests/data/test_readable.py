@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from designspace.data import readable
+from designspace.data import decoded, readable
 from designspace.data.found import DataFound, find_data
 from designspace.data.loading import load_data
 from designspace.data.readable import check_images
@@ -54,7 +54,7 @@ def test_all_images_are_tried_once(folder_settings: DataSettings, verdict: Path,
 def test_a_long_look_says_what_it_does(
     folder_settings: DataSettings, verdict: Path, monkeypatch: pytest.MonkeyPatch, caplog
 ) -> None:
-    monkeypatch.setattr(readable, "QUIET_SECONDS", -1.0)
+    monkeypatch.setattr(decoded, "QUIET_SECONDS", -1.0)
     with caplog.at_level("INFO"):
         checked(folder_settings, verdict)
     assert "data.root: checking, once, that all images can be read: 1 of 30" in caplog.text

@@ -122,14 +122,37 @@ def test_other_images_are_refused_and_told_of_in_other_spaces(
     assert part in caplog.text
 
 
-def test_a_study_of_an_earlier_version_goes_on(config: RunConfig, tmp_path: Path) -> None:
+def test_a_study_of_an_earlier_version_goes_on(
+    config: RunConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     folder = sample_and_train.run(config).folder
     settings = yaml.safe_load(folder.config.read_text())
     del settings["data_found"]
-    for key in ("on_unreadable", "val_share", "test_share"):
-        del settings["data"][key]
+    settings["data"] = {key: settings["data"][key] for key in ("name", "root", "flip", "lighting")}
     folder.config.write_text(yaml.safe_dump(settings))
-    assert sample_and_train.run(replace(config, num_models=3)).counts == {"done": 3}
+    caching = replace(config, data=replace(config.data, cache="auto", cache_root=str(tmp_path / "cache")))
+    assert sample_and_train.run(replace(caching, num_models=3)).counts == {"done": 3}
+    assert sample_and_train.run(other_space(caching)).counts == {"done": 2}
+    assert "cannot be compared" not in caplog.text
+    assert not (tmp_path / "cache").exists()
+
+
+def test_decoded_images_are_read_once_and_kept_for_the_study(
+    config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the cache there is no other look at the images, and an image that is skipped is not in it."""
+    monkeypatch.setattr(readable, "unreadable_images", lambda paths, threads: pytest.fail("tried once more"))
+    data = replace(config.data, cache="auto", cache_root=str(tmp_path / "cache"), on_unreadable="skip")
+    caching, path = replace(config, data=data), tmp_path / "images" / "train" / "a" / "0.png"
+    folder = sample_and_train.run(replace(caching, study="whole")).folder
+    assert yaml.safe_load(folder.config.read_text())["data"]["cache"] == "on"
+    monkeypatch.undo()
+    path.write_bytes(bytes(path.stat().st_size))
+    skipping = sample_and_train.run(caching).folder
+    assert (kept(skipping)["unreadable"], kept(skipping)["train_images"]) == (1, 7)
+    assert len(list((tmp_path / "cache").glob("*.decoded"))) == 2
+    with pytest.raises(UserError, match=r"data\.cache=on there, off now"):
+        sample_and_train.run(with_root(caching, tmp_path / "images", cache="off"))
 
 
 @pytest.mark.parametrize("how", ["limit", "unreadable", "sample"])
