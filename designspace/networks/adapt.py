@@ -89,7 +89,7 @@ def fit_stem(network: nn.Module, stem: str, *, resolution: int, in_channels: int
     names = {module: name for name, module in shape.named_modules()}
     while True:
         found = trace(shape, resolution, in_channels)
-        sides = [call.side_out for call in found.seen if _kernel(call.layer) > 1]
+        sides = [call.side_out for call in found.seen if _kernel(call.layer) > 1 and not _is_dense(call)]
         small_enough = found.failure is None and (stem != "small" or not sides or sides[-1] >= LAST_MAP)
         if small_enough:
             return
@@ -132,6 +132,15 @@ def _take_stride(layer: Any) -> None:
     if isinstance(layer, POOLS) and _kernel(layer) == _stride(layer):
         layer.kernel_size, layer.padding = 1, 0
     layer.stride = (1, 1) if isinstance(layer, CONVOLUTIONS) else 1
+
+
+def _is_dense(call: Seen) -> bool:
+    """Whether a convolution is a dense layer in fact: one output of a whole large map, as in timm's VGG."""
+    return (
+        isinstance(call.layer, CONVOLUTIONS)
+        and call.side_out == 1
+        and _kernel(call.layer) == call.side_in > 3
+    )
 
 
 def _kernel(layer: Any) -> int:

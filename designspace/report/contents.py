@@ -28,7 +28,7 @@ from designspace.report.tables.noise import corrected_table, noise_table
 from designspace.report.tables.normalized import normalized_edf_table, normalized_table
 from designspace.report.tables.random_search import random_search_table
 from designspace.report.tables.ranking import ranking_table
-from designspace.report.tables.references import reference_table
+from designspace.report.tables.references import reference_table, unbuilt_table
 from designspace.report.tables.sample_size import sample_size_table, separation_table
 from designspace.report.tables.study import edf_table, fit_table, parameter_table, summary_table
 from designspace.report.tables.width_fit import mean_fit_table
@@ -239,11 +239,12 @@ def _references(study: StudyAnalysis) -> Topic:
         _paragraphs(
             "Published networks that were trained as the models were, with one seed each. They are points "
             "beside the distributions and part of none. A network is better than a model of higher error, or "
-            "without one; it may have cost more, which its flops tell.",
+            "without one; it may have cost more, which its flops tell. `published.csv` holds what the paper "
+            "prints of networks that are not built here, for ImageNet: nothing of it was trained.",
             *reference_statements(study.references),
         ),
         {"references": lambda: references_figure(study)},
-        {"references.csv": reference_table(study.references)},
+        {"references.csv": reference_table(study.references), "published.csv": unbuilt_table()},
     )
 
 

@@ -14,6 +14,9 @@ from designspace.networks.architecture import Architecture, Architectures
 from designspace.networks.complexity import complexity
 from designspace.networks.counting import Cost, module_complexity
 from designspace.networks.module import AnyNet
+from designspace.networks.names import Reference
+from designspace.networks.published import PUBLISHED, published_error
+from designspace.networks.reference import reference_cost
 
 TABLES = Path(__file__).parents[1] / "reference"
 IMAGENET = {"resolution": 224, "num_classes": 1000}
@@ -102,6 +105,22 @@ def test_any_module_costs_exactly_what_the_released_code_counts(model: str) -> N
         name = RESNETS[model.removesuffix("-32x4d")]
         published["acts"] -= 64 * 56 * 56
     assert module_complexity(timm_shape(name), resolution=224) == Cost(**published)
+
+
+def test_what_is_cited_is_what_is_printed() -> None:
+    names = ("mobile_600mf", "resnet_resnext", "regnetx", "efficientnet_vs_regnety")
+    printed = {model: row for name in names for model, row in table(name).items()}
+    for cited in PUBLISHED:
+        row = printed[cited.model]
+        params = MISPRINTS.get((cited.model, "params_m"), row["params_m"])
+        assert (cited.flops_b, cited.error) == (float(row["flops_b"]), float(row["top1_error"])), cited
+        assert cited.params_m == (float(params) if params else None)
+        if cited.name is not None:
+            if cited.params_m is not None and cited.params_m < 7:  # the others take longer to build
+                cost = reference_cost(Reference(cited.name), num_classes=1000)
+                assert cost.params / 1e6 == pytest.approx(cited.params_m, abs=0.9), cited
+            assert cited.error == published_error(f"{cited.name} small stem")
+            assert published_error(f"{cited.name} x0.5") is None
 
 
 def test_the_misprints_are_still_in_the_table() -> None:

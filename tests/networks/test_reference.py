@@ -95,6 +95,16 @@ def test_a_small_stem_leaves_maps_of_four_pixels(name: str) -> None:
     assert 4 <= sides[-1] <= 7
 
 
+def test_a_dense_layer_written_as_a_convolution_is_no_map() -> None:
+    """The same VGG, but for how its first dense layer is written."""
+    image = {"num_classes": 10, "resolution": 32}
+    one, other = (
+        reference_cost(Reference("vgg11", source, stem="small"), **image)
+        for source in ("timm", "torchvision")
+    )
+    assert one == other
+
+
 def test_images_too_small_are_refused_with_the_layer_and_the_size_that_works() -> None:
     image = {"num_classes": 10, "in_channels": 3}
     with pytest.raises(

@@ -44,13 +44,13 @@ def folder_of(config: RunConfig) -> SpaceFolder:
 def test_networks_are_trained_and_added_to(
     config: RunConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    declare(tmp_path, "resnet20 x0.25", "lenet5", "shufflenet_v2_x0_5 x0.25 small stem")
+    declare(tmp_path, "resnet20 x0.25", "lenet5", "plain20 x0.25 small stem")
     result = sample_and_train.run(config)
     assert result.counts == {"done": 2}
     assert "named: network=lenet5: cannot work at budget.resolution=8: layer 3 (Conv2d): " in caplog.text
     assert "; the smallest that works is 16; left out" in caplog.text
     runs = pd.read_parquet(folder_of(config).runs)
-    assert list(runs["network"]) == ["resnet20 x0.25", "shufflenet_v2_x0_5 x0.25 small stem"]
+    assert list(runs["network"]) == ["resnet20 x0.25", "plain20 x0.25 small stem"]
     assert runs["error"].between(20, 95).all()
     assert not {"depths", "widths", "block"} & set(runs)
     before = {path.name: path.stat().st_mtime_ns for path in folder_of(config).records.iterdir()}
