@@ -128,12 +128,12 @@ class FolderImages(ImageData):
         self._val = SeededImages(listing.val, val_transform(resolution, augmentation))
 
     def train_batches(
-        self, *, batch_size: int, seed: int, epoch: int, start_step: int = 0
+        self, *, batch_size: int, seed: int, epoch: int, start_step: int = 0, drop_last: bool = True
     ) -> Iterator[Batch]:
         generator, n = epoch_generator(seed, epoch), self.info.num_train
         order = torch.randperm(n, generator=generator).tolist()
         seeds = torch.randint(2**62, (n,), generator=generator).tolist()
-        first, end = start_step * batch_size, self.steps_per_epoch(batch_size) * batch_size
+        first, end = start_step * batch_size, self.info.images_per_epoch(batch_size, drop_last=drop_last)
         yield from self._load(self._train, list(zip(order, seeds, strict=True))[first:end], batch_size)
 
     def val_batches(self, batch_size: int) -> Iterator[Batch]:

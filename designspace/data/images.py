@@ -44,15 +44,11 @@ class ImageData(ABC):
     info: DataInfo
     preprocessing: Preprocessing  # of images that are evaluated
 
-    def steps_per_epoch(self, batch_size: int) -> int:
-        """Whole batches in the training split; the incomplete last one is dropped."""
-        return self.info.steps_per_epoch(batch_size)
-
     @abstractmethod
     def train_batches(
-        self, *, batch_size: int, seed: int, epoch: int, start_step: int = 0
+        self, *, batch_size: int, seed: int, epoch: int, start_step: int = 0, drop_last: bool = True
     ) -> Iterator[Batch]:
-        """The batches of one epoch from step `start_step` on."""
+        """The batches of one epoch from step `start_step` on, as many as `info.steps_per_epoch` says."""
 
     @abstractmethod
     def val_batches(self, batch_size: int) -> Iterator[Batch]:
@@ -107,11 +103,11 @@ class InMemoryImages(ImageData):
         self._shift = -torch.tensor(mean, device=self.device).view(-1, 1, 1) / std_column
 
     def train_batches(
-        self, *, batch_size: int, seed: int, epoch: int, start_step: int = 0
+        self, *, batch_size: int, seed: int, epoch: int, start_step: int = 0, drop_last: bool = True
     ) -> Iterator[Batch]:
         draws = self._draw(epoch_generator(seed, epoch))
         images, labels = self._train
-        for step in range(start_step, self.steps_per_epoch(batch_size)):
+        for step in range(start_step, self.info.steps_per_epoch(batch_size, drop_last=drop_last)):
             part = slice(step * batch_size, (step + 1) * batch_size)
             rows = draws.order[part]
             pixels = self._crop(images.index_select(0, rows), draws, part)

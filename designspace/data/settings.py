@@ -111,8 +111,10 @@ class DataInfo:
     num_val: int  # images
     in_channels: int = 3  # grey images are copied to three channels
 
-    def steps_per_epoch(self, batch_size: int) -> int:
-        """Whole batches in the training split; the incomplete last one is dropped.
+    def steps_per_epoch(self, batch_size: int, *, drop_last: bool = True) -> int:
+        """Batches in the training split: whole ones, and the incomplete last one unless it is dropped.
+
+        One of a single image always is: BatchNorm cannot be trained on it.
 
         Raises:
             UserError: there is none.
@@ -122,4 +124,9 @@ class DataInfo:
                 f"batch_size={batch_size}: must be between 1 and the {self.num_train} training images "
                 f"of {self.name}"
             )
-        return self.num_train // batch_size
+        steps, left = divmod(self.num_train, batch_size)
+        return steps if drop_last or left < 2 else steps + 1
+
+    def images_per_epoch(self, batch_size: int, *, drop_last: bool = True) -> int:
+        """Training images in those batches."""
+        return min(self.num_train, self.steps_per_epoch(batch_size, drop_last=drop_last) * batch_size)

@@ -13,11 +13,12 @@ from designspace.data.settings import DataSettings
 from designspace.pipeline.sample import is_begun
 from designspace.store.paths import SpaceFolder
 from designspace.store.population import read_settings
+from designspace.training.settings import TrainSettings
 
 log = logging.getLogger(__name__)
 
 # Keys that new studies set otherwise than was done before there were these, with what was done.
-LATER_KEYS = (("data", "cache", DataSettings.cache),)
+LATER_KEYS = (("data", "cache", DataSettings.cache), ("train", "last_batch", TrainSettings.last_batch))
 
 
 def as_begun(config: RunConfig, folder: SpaceFolder) -> RunConfig:

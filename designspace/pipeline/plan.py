@@ -44,8 +44,9 @@ def timed_here(config: RunConfig, job: Job, models: deque[Model]) -> Plan:
 def timed_on(pool: Pool | None, config: RunConfig, models: deque[Model], final: Final | None = None) -> Plan:
     """What training the models will take: from timed steps on the pool, else from flops and activations."""
     settings, info = config.launcher, data_info(config.data)
-    trained_on = info.num_train + (info.num_val if final and "val" in final.splits else 0)
-    images = trained_on // config.train.batch_size * config.train.batch_size
+    if final and "val" in final.splits:
+        info = replace(info, num_train=info.num_train + info.num_val)
+    images = info.images_per_epoch(config.train.batch_size, drop_last=config.train.drop_last)
     seconds: list[float] = []
     if pool is not None:
         timed = spread(models, TIMED_MODELS)

@@ -1,7 +1,7 @@
 """One iteration as a CUDA graph: the hundreds of kernels of a small network started by one call.
 
-A graph replays the same kernels on the same memory, so it needs static shapes (every training batch is
-whole), a learning rate that lives on the device, and batches that are copied to where the graph reads them.
+A graph replays the same kernels on the same memory, so it needs static shapes (a batch that is not whole
+runs without it), a learning rate that lives on the device, and batches that are copied to where it reads.
 """
 
 from __future__ import annotations
@@ -17,14 +17,17 @@ EAGER_STEPS = 3  # before the capture: they create the momentum buffers and choo
 
 
 class GraphedStep:
-    """`step` for batches of one shape: the first calls run as they are, then one is captured and replayed.
+    """`step` for whole batches: the first calls run as they are, then one is captured and replayed.
 
     Every call is one iteration, whichever way it runs. The loss it returns is overwritten by the next
     call. On the CPU, which has no graphs, a replay calls `step` on the same static memory.
     """
 
-    def __init__(self, step: Step, optimizer: torch.optim.Optimizer, device: torch.device) -> None:
+    def __init__(
+        self, step: Step, optimizer: torch.optim.Optimizer, device: torch.device, batch_size: int
+    ) -> None:
         self._step = step
+        self._batch_size = batch_size
         self._eager = EAGER_STEPS
         self._replay: Callable[[], Tensor] | None = None
         cuda = device.type == "cuda"
@@ -33,6 +36,8 @@ class GraphedStep:
             group["lr"] = torch.as_tensor(group["lr"], dtype=torch.float32, device=device)
 
     def __call__(self, images: Tensor, labels: Tensor) -> Tensor:
+        if len(images) < self._batch_size:
+            return self._eagerly(images, labels)
         if self._eager > 0:
             self._eager -= 1
             return self._eagerly(images, labels)

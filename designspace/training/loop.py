@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from designspace.data.images import ImageData
+from designspace.data.settings import DataInfo
 from designspace.store.records import Epoch
 from designspace.training.checkpoint import Checkpointer, State
 from designspace.training.graph import EAGER_STEPS, GraphedStep, Step
@@ -56,7 +57,7 @@ def train_network(
     """
     to_format(network.to(device), settings)
     optimizer = new_optimizer(network, settings)
-    steps = data.steps_per_epoch(settings.batch_size)
+    steps = data.info.steps_per_epoch(settings.batch_size, drop_last=settings.drop_last)
     at = _Position.resume(checkpointer, network, optimizer, steps, device)
     history = at.history
     iterate = _iteration(network, optimizer, settings, micro_batches, device)
@@ -65,7 +66,11 @@ def train_network(
         start = time.perf_counter()
         network.train()
         batches = data.train_batches(
-            batch_size=settings.batch_size, seed=seed, epoch=epoch, start_step=at.step
+            batch_size=settings.batch_size,
+            seed=seed,
+            epoch=epoch,
+            start_step=at.step,
+            drop_last=settings.drop_last,
         )
         for step, (images, labels) in enumerate(batches, start=at.step):
             set_lr(optimizer, learning_rate(settings, epoch * steps + step, steps))
@@ -83,7 +88,8 @@ def train_network(
         start = time.perf_counter()
         val_error = validate(network, data, settings, device, on_step, micro_batches) if validated else None
         val_seconds = time.perf_counter() - start
-        history.append(Epoch(epoch + 1, float(at.losses.mean()), val_error, train_seconds, val_seconds))
+        train_loss = _mean_loss(at.losses, data.info, settings)
+        history.append(Epoch(epoch + 1, train_loss, val_error, train_seconds, val_seconds))
         at = _Position(epoch + 1, 0, 0.0, torch.zeros(steps, device=device), history)
         if checkpointer is not None and epoch + 1 < settings.epochs:
             checkpointer.after_epoch(partial(at.state, network, optimizer, epoch + 1, 0, 0.0))
@@ -102,6 +108,18 @@ def _seed_draws(device: torch.device, seed: int, step: int) -> None:
     generators = torch.cuda.default_generators if cuda else (torch.default_generator,)
     word = np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0]
     generators[torch.cuda.current_device() if cuda else 0].manual_seed(int(word >> np.uint64(1)))
+
+
+def _mean_loss(losses: Tensor, info: DataInfo, settings: TrainSettings) -> float:
+    """Mean over the images of an epoch of the losses [steps] of its batches."""
+    missing = len(losses) * settings.batch_size - info.images_per_epoch(
+        settings.batch_size, drop_last=settings.drop_last
+    )
+    if not missing:
+        return float(losses.mean())
+    sizes = torch.full_like(losses, settings.batch_size)
+    sizes[-1] -= missing
+    return float((losses * sizes).sum() / sizes.sum())
 
 
 def _divergence(losses: Tensor, epoch: int) -> str | None:
@@ -164,6 +182,7 @@ def train_step(
 ) -> Tensor:
     """One iteration; returns the mean loss of the batch."""
     total = torch.zeros((), device=images.device)
+    micro_batches = min(micro_batches, max(1, len(images) // 2))  # two images at least: BatchNorm
     parts = zip(images.tensor_split(micro_batches), labels.tensor_split(micro_batches), strict=True)
     for part, targets in parts:
         scores = logits_of(network, part, settings)
@@ -216,7 +235,8 @@ def estimate_seconds(
     network: nn.Module, data: ImageData, settings: TrainSettings, device: torch.device
 ) -> float:
     """Seconds that `train` would take, from a few training steps and one validation batch."""
-    train_seconds = step_seconds(network, data, settings, device) * data.steps_per_epoch(settings.batch_size)
+    steps = data.info.steps_per_epoch(settings.batch_size, drop_last=settings.drop_last)
+    train_seconds = step_seconds(network, data, settings, device) * steps
     images, labels = next(iter(data.val_batches(settings.val_batch_size)))
     start = time.perf_counter()
     network.eval()
@@ -235,7 +255,7 @@ def step_seconds(network: nn.Module, data: ImageData, settings: TrainSettings, d
     if settings.cuda_graphs:
         warm += EAGER_STEPS
     seconds = []
-    for _ in range(min(warm + TIMED_STEPS, data.steps_per_epoch(settings.batch_size))):
+    for _ in range(min(warm + TIMED_STEPS, data.info.steps_per_epoch(settings.batch_size))):
         start = time.perf_counter()
         iterate(*next(batches)).item()
         seconds.append(time.perf_counter() - start)
@@ -251,7 +271,7 @@ def _iteration(
 ) -> Step:
     """`train_step` for batches of images and labels, as a CUDA graph if that is asked for."""
     step: Step = partial(train_step, network, optimizer, settings, micro_batches)
-    return GraphedStep(step, optimizer, device) if settings.cuda_graphs else step
+    return GraphedStep(step, optimizer, device, settings.batch_size) if settings.cuda_graphs else step
 
 
 def new_optimizer(network: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:

@@ -11,6 +11,7 @@ PRECISIONS = ("fp32", "bf16")
 MEMORY_FORMATS = ("channels_last", "contiguous")
 MAX_EPOCHS = 100_000
 MAX_BATCH = 1_000_000  # images
+LAST_BATCHES = ("train", "drop")
 AUTO = "auto"  # the fastest, timed on some networks of the population
 
 
@@ -20,6 +21,7 @@ class TrainSettings:
 
     epochs: int = 10  # passes over the training images
     batch_size: int = 128  # images
+    last_batch: str = "drop"  # the incomplete one of an epoch: drop, or train unless it is a single image
     lr: float = 0.05  # at the start, after the warm-up
     momentum: float = 0.9  # 0 to below 1
     nesterov: bool = True  # as in the authors' released code
@@ -38,6 +40,10 @@ class TrainSettings:
         """Whether rules about other keys can go by the epochs."""
         return 1 <= self.epochs <= MAX_EPOCHS
 
+    @property
+    def drop_last(self) -> bool:
+        return self.last_batch == "drop"
+
     def check_batch(self, images: int) -> None:
         """Raises UserError if so many training images do not fill a batch."""
         fewer = f"at most {images}, the number of training images"
@@ -49,6 +55,7 @@ class TrainSettings:
         rules = [
             ("epochs", self.has_valid_epochs, f"at least 1 and at most {MAX_EPOCHS}"),
             ("batch_size", 2 <= self.batch_size <= MAX_BATCH, f"at least 2 images and at most {MAX_BATCH}"),
+            ("last_batch", self.last_batch in LAST_BATCHES, " or ".join(LAST_BATCHES)),
             (
                 "val_batch_size",
                 1 <= self.val_batch_size <= MAX_BATCH,

@@ -206,8 +206,8 @@ class Worker:
 
     @property
     def _images_per_epoch(self) -> int:
-        batch_size = self._job.train.batch_size
-        return self._data.steps_per_epoch(batch_size) * batch_size
+        train = self._job.train
+        return self._data.info.images_per_epoch(train.batch_size, drop_last=train.drop_last)
 
     def _settled(self) -> TrainSettings:
         """The settings, with a choice for each that is `auto`: the study's, or one from timing."""

@@ -35,7 +35,7 @@ def test_data_info_is_what_is_loaded() -> None:
     data = load_data(DataSettings(), resolution=28)
     assert data.info == data_info(DataSettings())
     assert sum(len(labels) for _, labels in data.val_batches(1000)) == data.info.num_val
-    assert data.steps_per_epoch(1) == data.info.num_train
+    assert data.info.steps_per_epoch(1) == data.info.num_train
 
 
 def test_metadata_needs_no_torch() -> None:

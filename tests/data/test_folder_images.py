@@ -51,6 +51,15 @@ def test_batches_do_not_depend_on_workers_or_global_state(folder_settings: DataS
     assert not equal(reference, batches(folder_settings, seed=1))
 
 
+def test_the_incomplete_batch_comes_last(folder_settings: DataSettings) -> None:
+    data = load_data(folder_settings, resolution=24)
+    kept = list(data.train_batches(batch_size=4, seed=0, epoch=0, drop_last=False))
+    assert equal(kept, batches(folder_settings))  # one of the 21 images is left over
+    kept = list(data.train_batches(batch_size=6, seed=0, epoch=0, drop_last=False))
+    assert [len(labels) for _, labels in kept] == [6, 6, 6, 3]
+    assert equal(kept[:3], batches(folder_settings, batch_size=6))
+
+
 def test_augmentation_changes_from_epoch_to_epoch(folder_settings: DataSettings) -> None:
     """The same image looks different: not only the order depends on the epoch."""
     (first, labels), (second, again) = (batches(folder_settings, epoch=e, batch_size=21)[0] for e in (0, 1))

@@ -67,7 +67,7 @@ def test_batches_depend_on_seed_and_epoch_alone(padding: int) -> None:
 
 def test_start_step_continues_an_epoch(small: InMemoryImages) -> None:
     reference = epoch(small, seed=1, epoch=1)
-    assert len(reference) == small.steps_per_epoch(128) == 62
+    assert len(reference) == small.info.steps_per_epoch(128) == 62
     assert equal(reference[40:], epoch(small, seed=1, epoch=1, start_step=40))
     assert epoch(small, start_step=62) == []
 
@@ -84,6 +84,18 @@ def test_an_epoch_shows_each_image_at_most_once() -> None:
     assert len(labels) == 40  # the incomplete batch is dropped
     assert len(labels.unique()) == 40
     assert not torch.equal(labels, labels.sort().values)
+
+
+@pytest.mark.parametrize(
+    ("n", "sizes"), [(42, [8] * 5 + [2]), (41, [8] * 5), (40, [8] * 5), (47, [8] * 5 + [7])]
+)
+def test_the_last_batch_is_trained_unless_it_is_one_image(n: int, sizes: list[int]) -> None:
+    data, _ = toy(n=n)
+    kept = list(data.train_batches(batch_size=8, seed=0, epoch=0, drop_last=False))
+    assert [len(labels) for _, labels in kept] == sizes
+    assert len(kept) == data.info.steps_per_epoch(8, drop_last=False)
+    assert sum(sizes) == data.info.images_per_epoch(8, drop_last=False)
+    assert equal(kept[:5], epoch(data, batch_size=8))  # the others are what they are without it
 
 
 def test_images_are_either_upright_or_mirrored() -> None:
@@ -193,7 +205,7 @@ def test_colour_is_standardised_per_channel() -> None:
 @pytest.mark.parametrize("batch_size", [0, 8001])
 def test_batch_larger_than_the_training_split(small: InMemoryImages, batch_size: int) -> None:
     with pytest.raises(UserError, match=r"^batch_size=\d+: .*8000 training images"):
-        small.steps_per_epoch(batch_size)
+        small.info.steps_per_epoch(batch_size)
 
 
 def test_resolution() -> None:

@@ -99,7 +99,7 @@ def test_images_that_cannot_be_read_are_left_out_on_request(
     assert "in all 2 of 30 images" in caplog.text
     data = load_data(folder_settings, resolution=8, found=found)
     assert sum(len(labels) for _, labels in data.val_batches(4)) == 8
-    assert data.steps_per_epoch(1) == 20
+    assert data.info.steps_per_epoch(1) == 20
 
 
 def test_a_mended_image_of_the_same_size_counts_again(

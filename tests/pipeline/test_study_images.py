@@ -129,11 +129,14 @@ def test_a_study_of_an_earlier_version_goes_on(
     settings = yaml.safe_load(folder.config.read_text())
     del settings["data_found"]
     settings["data"] = {key: settings["data"][key] for key in ("name", "root", "flip", "lighting")}
+    del settings["train"]["last_batch"]
     folder.config.write_text(yaml.safe_dump(settings))
     caching = replace(config, data=replace(config.data, cache="auto", cache_root=str(tmp_path / "cache")))
+    caching = replace(caching, train=replace(config.train, last_batch="train"))
     assert sample_and_train.run(replace(caching, num_models=3)).counts == {"done": 3}
     assert sample_and_train.run(other_space(caching)).counts == {"done": 2}
     assert "cannot be compared" not in caplog.text
+    assert yaml.safe_load(folder.config.read_text())["train"]["last_batch"] == "drop"
     assert not (tmp_path / "cache").exists()
 
 

@@ -28,20 +28,23 @@ def data(device="cpu"):
     return InMemoryImages(info, images(80), images(32), mean=(0.5,), std=(0.3,), device=device)
 
 
-def trained(graphs, device="cpu"):
+def trained(graphs, device="cpu", **changes):
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2))
-    settings = replace(SETTINGS, cuda_graphs=graphs)
+    settings = replace(SETTINGS, cuda_graphs=graphs, **changes)
     result = train_network(network, data(device), settings, seed=1, device=torch.device(device))
     losses = [epoch.train_loss for epoch in result.history]
     return losses, torch.cat([p.detach().flatten().cpu() for p in network.parameters()])
 
 
+@pytest.mark.parametrize("changes", [{}, {"batch_size": 12, "last_batch": "train"}])
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
-def test_a_training_is_the_same_with_and_without(device):
+def test_a_training_is_the_same_with_and_without(device, changes):
     if device == "cuda" and not torch.cuda.is_available():
         pytest.skip("no GPU")
-    (plain, plain_weights), (graphed, weights) = trained(False, device), trained(True, device)
+    (plain, plain_weights), (graphed, weights) = (
+        trained(graphs, device, **changes) for graphs in (False, True)
+    )
     # The learning rate is a float32 on the device, a Python number without graphs.
     assert graphed == pytest.approx(plain, rel=1e-5)
     torch.testing.assert_close(weights, plain_weights, rtol=1e-4, atol=1e-6)
@@ -56,7 +59,7 @@ def test_each_call_is_one_iteration_with_its_own_batch_and_learning_rate():
         seen.append((float(images), int(labels), float(optimizer.param_groups[0]["lr"])))
         return images.sum()
 
-    graphed = GraphedStep(step, optimizer, torch.device("cpu"))
+    graphed = GraphedStep(step, optimizer, torch.device("cpu"), batch_size=1)
     losses = []
     for i in range(EAGER_STEPS + 3):
         optimizer.param_groups[0]["lr"].fill_(i / 2)
@@ -73,7 +76,7 @@ def test_the_replayed_batch_always_lies_at_the_same_place():
         return images.sum()
 
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
-    graphed = GraphedStep(step, optimizer, torch.device("cpu"))
+    graphed = GraphedStep(step, optimizer, torch.device("cpu"), batch_size=4)
     batches = [(torch.ones(4), torch.ones(4, dtype=torch.int64)) for _ in range(EAGER_STEPS + 3)]
     for batch in batches:
         graphed(*batch)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from designspace.data.augmentation import Augmentation
 from designspace.data.images import InMemoryImages
 from designspace.data.settings import DataInfo
 from designspace.errors import UserError, refuse
@@ -48,6 +49,19 @@ def test_it_learns(data):
     assert result.error == result.history[-1].val_error < 10
 
 
+def test_the_loss_is_the_mean_over_all_images(data):
+    """Without random flips, and with weights that stay as they are."""
+    data = InMemoryImages(
+        data.info, data._train, data._val, mean=(0.4,), std=(0.2,), augmentation=Augmentation(flip=False)
+    )
+    net = nn.Sequential(nn.Flatten(), nn.Linear(192, 2))
+    ((whole, labels),) = data.train_batches(batch_size=70, seed=1, epoch=0)
+    expected = nn.functional.cross_entropy(net(whole), labels).item()
+    settings = replace(SETTINGS, epochs=1, lr=1e-12, last_batch="train")
+    result = train_network(net, data, settings, seed=1, device=CPU, micro_batches=4)
+    assert result.history[0].train_loss == pytest.approx(expected, rel=1e-5)
+
+
 def test_no_part_of_a_batch_is_a_single_image(data):
     """BatchNorm of 1x1 pixels cannot train on one."""
     seen = []
@@ -55,10 +69,10 @@ def test_no_part_of_a_batch_is_a_single_image(data):
     net.register_forward_hook(
         lambda module, inputs, output: seen.append(len(inputs[0])) if module.training else None
     )
-    settings = replace(SETTINGS, epochs=1, batch_size=13)
+    settings = replace(SETTINGS, epochs=1, batch_size=13, last_batch="train")
     result = train_network(net, data, settings, seed=1, device=CPU, micro_batches=4)
     assert result.diverged is None
-    assert seen == [4, 3, 3, 3] * 5
+    assert seen == [4, 3, 3, 3] * 5 + [3, 2]
 
 
 def test_micro_batches_do_not_change_validation(data):
