@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from designspace.analysis.best_values import BestValue, best_value
+from designspace.analysis.chance import AgainstChance, against_chance
 from designspace.analysis.compare import Comparison, compare_all
 from designspace.analysis.costs import CostAnalysis, compare_costs
 from designspace.analysis.edf import ErrorDistribution, ErrorWindow, error_distribution, error_window
@@ -84,6 +85,7 @@ class StudyAnalysis:
     ranking: RankingAnalysis
     noise: NoiseAnalysis
     references: tuple[ReferencePoint, ...]  # published networks, that of the lowest error first
+    chance: AgainstChance | None  # of the models of all spaces
     seed: int
 
 
@@ -125,6 +127,7 @@ def analyze(
         ranking=rank_models(runs, study.extended, rng=named_rng(seed, "ranking")),
         noise=seed_noise(runs, study.repeats, rng=named_rng(seed, "noise")),
         references=reference_points(named, populations),
+        chance=against_chance(runs),
         seed=seed,
     )
 

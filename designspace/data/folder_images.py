@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import cast
 
@@ -124,6 +125,8 @@ class FolderImages(ImageData):
         self.num_workers = num_workers
         resized = round(resolution / CROP_SHARE)
         self.preprocessing = Preprocessing(resolution, resized, IMAGENET_MEAN, IMAGENET_STD)
+        counts = Counter(file.label for file in listing.val)
+        self.val_counts = tuple(counts[label] for label in range(info.num_classes))
         self._train = SeededImages(listing.train, train_transform(resolution, augmentation))
         self._val = SeededImages(listing.val, val_transform(resolution, augmentation))
 

@@ -43,6 +43,12 @@ class ImageData(ABC):
 
     info: DataInfo
     preprocessing: Preprocessing  # of images that are evaluated
+    val_counts: tuple[int, ...]  # validation images of each class
+
+    @property
+    def chance_error(self) -> float:
+        """Percent of the validation images that are not of their largest class."""
+        return 100.0 * (1 - max(self.val_counts) / sum(self.val_counts))
 
     @abstractmethod
     def train_batches(
@@ -98,6 +104,7 @@ class InMemoryImages(ImageData):
         self.preprocessing = Preprocessing(self.resolution, None, _three(mean), _three(std))
         self._train = train[0].to(self.device), train[1].to(self.device)
         self._val = val[0].to(self.device), val[1].to(self.device)
+        self.val_counts = tuple(torch.bincount(val[1], minlength=info.num_classes).tolist())
         std_column = torch.tensor(std, device=self.device).view(-1, 1, 1)
         self._scale = 1 / (255 * std_column)
         self._shift = -torch.tensor(mean, device=self.device).view(-1, 1, 1) / std_column

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
+from designspace.analysis.chance import against_chance
 from designspace.config import RunConfig
 from designspace.data.catalog import data_info
 from designspace.data.decoded import DecodedFiles
@@ -20,18 +21,21 @@ from designspace.data.readable import check_images
 from designspace.data.sets import LOOKED_AT_SETS
 from designspace.files import make_writable_folder
 from designspace.launch.local import available_cores
+from designspace.pipeline.advice import small_set_advice
 from designspace.pipeline.begun import as_begun, with_cache_decided
 from designspace.pipeline.collect import collect_runs
 from designspace.pipeline.pending import models_to_train
 from designspace.pipeline.sample import (
     check_unchanged,
     exclusive,
+    is_begun,
     population_models,
     resolved_settings,
     warn_of_other_settings,
     write_population,
 )
 from designspace.pipeline.train import plan_training, train_population
+from designspace.report.text.chance import chance_sentences
 from designspace.spaces.load import Space, load_models
 from designspace.spaces.references import ReferenceSpace
 from designspace.store.paths import SpaceFolder, study_folder
@@ -71,7 +75,10 @@ def run(config: RunConfig) -> RunResult:
     settings = resolved_settings(config, space, found)
     check_unchanged(folder, settings)
     if trains:
-        config.train.check_batch((data_info(config.data) if found is None else found.info).num_train)
+        info = data_info(config.data) if found is None else found.info
+        config.train.check_batch(info.num_train)
+        if (advice := small_set_advice(config, info)) is not None and not is_begun(folder):
+            log.warning("%s: %s", folder.label, advice)
     if found is not None and trains and not config.plan:
         found = _checked(config, folder, found)
         settings = resolved_settings(config, space, found)
@@ -138,6 +145,8 @@ def _train_and_collect(
     """Train and collect; returns the models by status."""
     train_population(config, folder, models_to_train(config, folder, models), found)
     runs = collect_runs(folder)
+    for sentence in chance_sentences(against_chance(runs)):
+        log.warning("%s: %s", folder.label, sentence)
     return Counter(runs["status"][runs["model_id"].isin(models["model_id"])])
 
 

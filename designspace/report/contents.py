@@ -32,6 +32,7 @@ from designspace.report.tables.references import reference_table, unbuilt_table
 from designspace.report.tables.sample_size import sample_size_table, separation_table
 from designspace.report.tables.study import edf_table, fit_table, parameter_table, summary_table
 from designspace.report.tables.width_fit import mean_fit_table
+from designspace.report.text.chance import chance_sentences
 from designspace.report.text.compare import comparison_sentence
 from designspace.report.text.costs import cost_notes, cost_statements
 from designspace.report.text.noise import noise_notes, noise_statements
@@ -44,13 +45,14 @@ from designspace.report.width_figure import good_and_bad_figure, width_figure
 
 
 def summary(study: StudyAnalysis) -> list[str]:
-    """What was found, a paragraph each: the headline, then every step from one space to the next, shown ones
-    first, and where the best published network stands."""
+    """What was found, a paragraph each: first that nothing was learnt, if so; then the headline, every
+    step from one space to the next, shown ones first, and where the best published network stands."""
     steps = neighbours(study.comparisons, [space.name for space in study.spaces])
     shown_first = sorted(steps, key=lambda step: step.verdict not in (BETTER, WORSE))
     found = [comparison_sentence(step) for step in shown_first]
     references = reference_statements(study.references)[:1]  # that of the lowest error
-    return [*headline(study), *best_model(study), *found, *leads(study)[:1], *references]
+    opening = [*chance_sentences(study.chance), *headline(study), *best_model(study)]
+    return [*opening, *found, *leads(study)[:1], *references]
 
 
 def leads(study: StudyAnalysis) -> list[str]:

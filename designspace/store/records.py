@@ -88,6 +88,8 @@ class Record:
     seed: int  # of this model's weights, data order and augmentation
     error: float | None = None  # top-1 percent, validation split, last epoch; None unless done
     reason: str | None = None  # why there is no error
+    chance: float | None = None  # error in percent of naming the largest class of that split every time
+    val_images: int | None = None  # of that split
     epochs: int = 0  # planned
     history: tuple[Epoch, ...] = ()
     flops: int | None = None

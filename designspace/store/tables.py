@@ -105,6 +105,8 @@ def _row(record: Record) -> dict[str, Any]:
         "status": record.status.value,
         "error": record.error,
         "reason": record.reason,
+        "chance": record.chance,
+        "val_images": record.val_images,
         "epochs": record.epochs,
         "seed": record.seed,
         "train_seconds": record.train_seconds,

@@ -183,6 +183,8 @@ class Worker:
             seed=model.seed,
             error=None if result.diverged else result.error,
             reason=result.diverged,
+            chance=self._data.chance_error,
+            val_images=self._data.info.num_val,
             epochs=self._job.train.epochs,
             history=tuple(_rounded(epoch) for epoch in result.history),
             flops=model.flops,

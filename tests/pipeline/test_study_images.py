@@ -13,11 +13,12 @@ from PIL import Image
 
 from designspace.config import LimitSettings, RunConfig, SpaceSettings
 from designspace.data import readable
-from designspace.data.settings import DataSettings
+from designspace.data.settings import DataInfo, DataSettings
 from designspace.errors import UserError
 from designspace.launch.settings import LauncherSettings
 from designspace.networks.settings import NetworkSettings
 from designspace.pipeline import plan, sample_and_train
+from designspace.pipeline.advice import small_set_advice
 from designspace.spaces.sampling import BudgetSettings
 from designspace.store.paths import SpaceFolder
 from designspace.store.records import read_record
@@ -138,6 +139,37 @@ def test_a_study_of_an_earlier_version_goes_on(
     assert "cannot be compared" not in caplog.text
     assert yaml.safe_load(folder.config.read_text())["train"]["last_batch"] == "drop"
     assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize(
+    ("images", "changes", "advised"),
+    [
+        (240, {}, True),  # 1 step an epoch
+        (6300, {}, True),  # 49
+        (6400, {}, False),
+        (6400, {"batch_size": 641}, True),  # above a tenth
+        (240, {"batch_size": 16, "epochs": 4}, True),
+        (240, {"batch_size": 16, "epochs": 40}, False),  # what is recommended
+    ],
+)
+def test_small_sets_get_advice(config: RunConfig, images: int, changes: dict, advised: bool) -> None:
+    asked = replace(config, train=replace(TrainSettings(), **changes))
+    advice = small_set_advice(asked, DataInfo("image_folder", 3, images, 60))
+    assert (advice is not None) == advised
+    assert advice is None or "train.batch_size=16 train.epochs=40 is recommended" in advice
+
+
+def test_a_run_that_learnt_nothing_says_so(config: RunConfig, caplog: pytest.LogCaptureFixture) -> None:
+    """Two classes of noise; a smaller one among the validation images."""
+    root = Path(config.data.root)
+    for name in "01":
+        (root / "val" / "b" / f"{name}.png").unlink()
+    write_images(root, "b", train=0, val=1)
+    folder = sample_and_train.run(config).folder
+    record = read_record(next(iter(folder.records.glob("*.json"))))
+    assert (record.chance, record.val_images) == (pytest.approx(100 / 3), 3)
+    assert "8 training images in batches of 4 make 2 steps in an epoch" in caplog.text
+    assert "None of the 2 models is shown to be better than chance, whose error is 33.33 %" in caplog.text
 
 
 def test_decoded_images_are_read_once_and_kept_for_the_study(

@@ -34,6 +34,7 @@ def study(levels: Mapping[str, float], **others: Any) -> Any:
     noise = SimpleNamespace(spaces=[])
     return SimpleNamespace(
         references=(),
+        chance=None,
         spaces=spaces,
         comparisons=compare_all(populations),
         noise=noise,

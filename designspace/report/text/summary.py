@@ -9,6 +9,7 @@ import pandas as pd
 from designspace.analysis.compare import between
 from designspace.analysis.statistics import WORSE
 from designspace.analysis.study import SpaceAnalysis, StudyAnalysis
+from designspace.report.text.chance import chance_sentences
 from designspace.report.text.numbers import listed, number, number_with_interval
 from designspace.report.text.references import reference_statements
 
@@ -60,10 +61,10 @@ def best_model(study: StudyAnalysis) -> list[str]:
 def summary_text(study: StudyAnalysis) -> str:
     """One line per space: models by status, least, mean and median error in percent with 95 % intervals.
 
-    And one for every published network.
+    Before them, that nothing was learnt, where it is so; after them, one for every published network.
     """
     table = [pd.DataFrame(map(_row, study.spaces)).to_string(index=False)] if study.spaces else []
-    return "\n".join([*table, *reference_statements(study.references)])
+    return "\n".join([*chance_sentences(study.chance), *table, *reference_statements(study.references)])
 
 
 def _row(space: SpaceAnalysis) -> dict[str, str]:
