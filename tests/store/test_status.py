@@ -443,12 +443,8 @@ def test_the_program_for_people_and_for_programs(tmp_path, study):
     ],
     ids=" ".join,
 )
-def test_bad_input(tmp_path, arguments, message):
-    done = call(*arguments, folder=tmp_path)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert done.stderr.count("\n") == 1
-    assert done.stdout == ""
+def test_bad_input(refusal, tmp_path, arguments, message):
+    assert message in refusal(STATUS, *arguments)
     assert list(tmp_path.iterdir()) == []
 
 
