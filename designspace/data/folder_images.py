@@ -150,7 +150,7 @@ class FolderImages(ImageData):
             collate_fn=_batch,
             num_workers=self.num_workers,
             multiprocessing_context=_CONTEXT if self.num_workers else None,
-            pin_memory=self.device.type == "cuda",
+            pin_memory=self.device.type == "cuda",  # else non_blocking copies would block
             generator=torch.Generator(),  # else every pass would draw from the global one
         )
         for batch in loader:

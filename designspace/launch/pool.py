@@ -289,7 +289,7 @@ _work: Work | None = None  # the worker's function, between items
 def _start_worker(environment: dict[str, str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     interrupt.install()
-    os.environ.update(environment)
+    os.environ.update(environment)  # torch may be imported, but CUDA reads its own only when first used
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()

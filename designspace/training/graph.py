@@ -52,7 +52,9 @@ class GraphedStep:
     def _eagerly(self, images: Tensor, labels: Tensor) -> Tensor:
         if self._stream is None:
             return self._step(images, labels)
-        self._stream.wait_stream(torch.cuda.current_stream())  # capture wants its warm-up on a side stream
+        # Capture wants its warm-up on a side stream. Each stream waits for the other, so that memory which
+        # one frees and takes again was left by both: nothing needs record_stream.
+        self._stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self._stream):
             loss = self._step(images, labels)
         torch.cuda.current_stream().wait_stream(self._stream)
@@ -63,8 +65,9 @@ class GraphedStep:
         if self._stream is None:
             return lambda: self._step(self._images, self._labels)
         graph = torch.cuda.CUDAGraph()
-        # other threads may go on calling CUDA, as the one that pins the batches of a DataLoader does
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+        # On the stream of the warm-up, for which the libraries have their handles and workspaces already.
+        # Other threads may go on calling CUDA, as the one that pins the batches of a DataLoader does.
+        with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
             loss = self._step(self._images, self._labels)
 
         def replay() -> Tensor:

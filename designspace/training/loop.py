@@ -238,9 +238,11 @@ def estimate_seconds(
     steps = data.info.steps_per_epoch(settings.batch_size, drop_last=settings.drop_last)
     train_seconds = step_seconds(network, data, settings, device) * steps
     images, labels = next(iter(data.val_batches(settings.val_batch_size)))
-    start = time.perf_counter()
     network.eval()
     with torch.inference_mode():
+        if device.type == "cuda":  # cuDNN tries its algorithms at the first batch of a size
+            logits_of(network, images, settings).sum().item()
+        start = time.perf_counter()
         logits_of(network, images, settings).sum().item()
     val_seconds = (time.perf_counter() - start) * data.info.num_val / len(labels)
     return settings.epochs * (train_seconds + val_seconds)

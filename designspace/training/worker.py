@@ -251,9 +251,13 @@ def _attempt(status: Status, kind: Kind | None, reason: str | None, started: dat
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+    """Also where it came in the capture of a CUDA graph, whose own error then hides it."""
+    chain: list[BaseException] = [error]
+    while (before := chain[-1].__cause__ or chain[-1].__context__) is not None:
+        chain.append(before)
+    if any(isinstance(each, torch.OutOfMemoryError | MemoryError) for each in chain):
         return True
-    return any(words in str(error) for words in OUT_OF_MEMORY)
+    return any(words in str(each) for each in chain for words in OUT_OF_MEMORY)
 
 
 def _rounded(epoch: Epoch) -> Epoch:
@@ -271,7 +275,8 @@ def _device_name(device: torch.device) -> str:
 def _set_up_gpu(settings: TrainSettings) -> None:
     if settings.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without which older torch refuses
+    # At once in the process and before its first kernel: cuBLAS reads its variable where a handle is made.
     torch.backends.cuda.matmul.allow_tf32 = True
     torch.backends.cudnn.allow_tf32 = True
-    torch.backends.cudnn.benchmark = not settings.deterministic
+    torch.backends.cudnn.benchmark = not settings.deterministic  # it may choose another algorithm each time
     torch.use_deterministic_algorithms(settings.deterministic)

@@ -56,6 +56,14 @@ def test_out_of_memory_is_tried_again_with_smaller_micro_batches(worker, folder,
     assert sorted(path.suffix for path in folder.records.iterdir()) == [".json"]
 
 
+def test_out_of_memory_is_seen_behind_the_error_of_a_capture():
+    """torch.cuda.graph ends the capture that the error left, which raises another one."""
+    hidden = RuntimeError("operation failed due to a previous error during capture")
+    hidden.__context__ = torch.OutOfMemoryError("no more")
+    assert module._is_out_of_memory(hidden)
+    assert not module._is_out_of_memory(RuntimeError("operation failed"))
+
+
 def test_what_was_learnt_about_memory_outlives_an_interruption(worker, folder, monkeypatch):
     """Also on a device that has more of it: the parts of the batches are part of the training."""
     original, asked = module.train_network, []
