@@ -88,6 +88,7 @@ class Record:
     seed: int  # of this model's weights, data order and augmentation
     error: float | None = None  # top-1 percent, validation split, last epoch; None unless done
     reason: str | None = None  # why there is no error
+    balanced_error: float | None = None  # mean of the errors of the classes, of the same images
     chance: float | None = None  # error in percent of naming the largest class of that split every time
     val_images: int | None = None  # of that split
     epochs: int = 0  # planned
@@ -186,7 +187,12 @@ def _parse(content: dict[str, Any]) -> Record:
         confusion = test["confusion"] and tuple(map(tuple, test["confusion"]))
         content["test"] = Tested(**{**test, "confusion": confusion})
     record = Record(**content)
-    numbers = [record.error, record.train_seconds, *(e.val_error for e in record.history)]
+    numbers = [
+        record.error,
+        record.balanced_error,
+        record.train_seconds,
+        *(e.val_error for e in record.history),
+    ]
     if not all(n is None or (isinstance(n, int | float) and math.isfinite(n)) for n in numbers):
         raise ValueError("numbers must be finite")
     if not isinstance(record.model_id, str) or not isinstance(record.seed, int):

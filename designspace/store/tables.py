@@ -104,6 +104,7 @@ def _row(record: Record) -> dict[str, Any]:
         "model_id": record.model_id,
         "status": record.status.value,
         "error": record.error,
+        "balanced_error": record.balanced_error,
         "reason": record.reason,
         "chance": record.chance,
         "val_images": record.val_images,

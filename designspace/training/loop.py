@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 
@@ -30,6 +30,7 @@ class TrainingResult:
 
     history: tuple[Epoch, ...]
     diverged: str | None
+    balanced_error: float | None = None  # mean of the errors of the classes, of the same images as `error`
 
     @property
     def error(self) -> float | None:
@@ -61,7 +62,7 @@ def train_network(
     at = _Position.resume(checkpointer, network, optimizer, steps, device)
     history = at.history
     iterate = _iteration(network, optimizer, settings, micro_batches, device)
-    random = _draws(network)
+    random, wrong = _draws(network), None  # wrong: images of each class, after the last epoch
     for epoch in range(at.epoch, settings.epochs):
         start = time.perf_counter()
         network.train()
@@ -86,14 +87,16 @@ def train_network(
         if diverged is not None:
             return TrainingResult(tuple(history), diverged)
         start = time.perf_counter()
-        val_error = validate(network, data, settings, device, on_step, micro_batches) if validated else None
+        wrong = wrong_by_class(network, data, settings, device, on_step, micro_batches) if validated else None
+        val_error = None if wrong is None else 100.0 * sum(wrong) / data.info.num_val
         val_seconds = time.perf_counter() - start
         train_loss = _mean_loss(at.losses, data.info, settings)
         history.append(Epoch(epoch + 1, train_loss, val_error, train_seconds, val_seconds))
         at = _Position(epoch + 1, 0, 0.0, torch.zeros(steps, device=device), history)
         if checkpointer is not None and epoch + 1 < settings.epochs:
             checkpointer.after_epoch(partial(at.state, network, optimizer, epoch + 1, 0, 0.0))
-    return TrainingResult(tuple(history), None)
+    balanced = None if wrong is None else _balanced_error(wrong, data.val_counts)
+    return TrainingResult(tuple(history), None, balanced)
 
 
 def _draws(network: nn.Module) -> bool:
@@ -195,7 +198,6 @@ def train_step(
     return total
 
 
-@torch.inference_mode()
 def validate(
     network: nn.Module,
     data: ImageData,
@@ -205,13 +207,34 @@ def validate(
     micro_batches: int = 1,
 ) -> float:
     """Top-1 error of the network in percent of the validation images."""
+    wrong = wrong_by_class(network, data, settings, device, on_step, micro_batches)
+    return 100.0 * sum(wrong) / data.info.num_val
+
+
+def _balanced_error(wrong: Sequence[int], counts: Sequence[int]) -> float:
+    """Mean of the errors in percent of the classes that have images."""
+    return statistics.fmean(100.0 * k / n for k, n in zip(wrong, counts, strict=True) if n)
+
+
+@torch.inference_mode()
+def wrong_by_class(
+    network: nn.Module,
+    data: ImageData,
+    settings: TrainSettings,
+    device: torch.device,
+    on_step: Callable[[], None] = lambda: None,
+    micro_batches: int = 1,
+) -> list[int]:
+    """Validation images of each class that the network takes for another."""
     network.eval()
-    wrong = torch.zeros((), dtype=torch.int64, device=device)
+    classes = data.info.num_classes
+    wrong = torch.zeros(classes, dtype=torch.int64, device=device)
     for images, labels in data.val_batches(settings.val_batch_size):
         for part, targets in zip(images.chunk(micro_batches), labels.chunk(micro_batches), strict=True):
-            wrong += (logits_of(network, part, settings).argmax(dim=1) != targets).sum()
+            is_wrong = logits_of(network, part, settings).argmax(dim=1) != targets
+            wrong += (functional.one_hot(targets, classes) * is_wrong[:, None]).sum(dim=0)
         on_step()
-    return 100.0 * int(wrong) / data.info.num_val
+    return wrong.tolist()
 
 
 def learning_rate(settings: TrainSettings, step: int, steps_per_epoch: int) -> float:

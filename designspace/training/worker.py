@@ -183,6 +183,7 @@ class Worker:
             seed=model.seed,
             error=None if result.diverged else result.error,
             reason=result.diverged,
+            balanced_error=result.balanced_error,
             chance=self._data.chance_error,
             val_images=self._data.info.num_val,
             epochs=self._job.train.epochs,

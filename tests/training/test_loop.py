@@ -62,6 +62,19 @@ def test_the_loss_is_the_mean_over_all_images(data):
     assert result.history[0].train_loss == pytest.approx(expected, rel=1e-5)
 
 
+def test_the_balanced_error_is_the_mean_of_the_classes_errors():
+    """A network that names class 0 every time, and three validation images of four that are of it."""
+    pixels, labels = torch.zeros((20, 1, 8, 8), dtype=torch.uint8), torch.tensor([0, 0, 0, 1] * 5)
+    data = InMemoryImages(
+        DataInfo("same", 3, 20, 20), (pixels, labels), (pixels, labels), mean=(0.4,), std=(0.2,)
+    )
+    net = nn.Sequential(nn.Flatten(), nn.Linear(192, 3))
+    nn.init.constant_(net[1].bias, 0).data[0] = 100
+    result = train_network(net, data, replace(SETTINGS, epochs=1, lr=1e-9), seed=1, device=CPU)
+    assert (result.error, result.balanced_error) == (25.0, 50.0)  # the third class has no images
+    assert data.chance_error == 25.0
+
+
 def test_no_part_of_a_batch_is_a_single_image(data):
     """BatchNorm of 1x1 pixels cannot train on one."""
     seen = []
