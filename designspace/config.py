@@ -112,7 +112,8 @@ class AnalyzeConfig:
 
     study: str | None = None  # a folder below output_root; null: the one that changed last
     output_root: str = "results"  # the folder that holds the studies
-    seed: int = 0  # of the bootstrap
+    seed: int = 0  # of resampling and folds
+    powered: bool = True  # whether untrained networks make means more certain; they are drawn once a study
     regimes: list[str] = field(default_factory=list)  # studies whose best parameters are put side by side
 
     def problems(self) -> list[str]:

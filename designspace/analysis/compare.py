@@ -3,8 +3,12 @@
 All differences are of the first space minus the second: below 0, the first has the lower errors. What is
 resampled are the models; the noise of training is part of each model's error, and so of every interval.
 
-Models that diverged or failed have no error. Tests, probabilities and EDFs count them as worse than all
-others; means and quantiles are of the models that are done. Models not run yet count nowhere.
+The verdict is that of the difference of means: one estimator gives it, its interval and its p value (see
+`powered`), from predictions for untrained networks too where there are any. Ranks describe.
+
+Models that diverged or failed have no error. Rank tests, probabilities and EDFs count them as worse than all
+others; means and quantiles are of the models that are done, so where more than a few have no error the ranks
+must agree with the means. Models not run yet count nowhere.
 """
 
 from __future__ import annotations
@@ -17,6 +21,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from designspace.analysis.cross_fit import MOST_UNFINISHED
+from designspace.analysis.powered import NOT_ASKED, Sample, difference_estimate, plain_sample
 from designspace.analysis.results import Counts, count_statuses, finished_errors, outcomes
 from designspace.analysis.sample_size import beating
 from designspace.analysis.statistics import (
@@ -36,7 +42,6 @@ from designspace.analysis.statistics import (
     Interval,
     dkw_half_width,
     holm,
-    mean_interval,
     named_rng,
 )
 from designspace.networks.architecture import FloatArray
@@ -66,7 +71,11 @@ class Comparison:
     second: str
     counts_first: Counts
     counts_second: Counts
-    mean: Estimate  # points of top-1 error
+    mean: Estimate  # points of top-1 error; powered where it can be
+    p: float  # of its test, which agrees with its interval
+    plain: Estimate  # from the trained models alone, by the same method
+    worth: float  # so many times the trainings would take the plain one to be as certain
+    reason: str  # why it is not powered on one side at least; empty if it is
     quantiles: dict[float, Estimate]  # by the share below
     beats: float  # probability that a random model of the first has the lower error; ties count half
     beats_interval: Interval  # 95 percent
@@ -74,23 +83,28 @@ class Comparison:
     ks_p: float
     mann_whitney_p: float
     edf: EdfDifference
-    ks_p_holm: float = NAN  # corrected for the number of pairs compared
+    p_holm: float = NAN  # corrected for the number of pairs compared
+    ks_p_holm: float = NAN  # the same
     mann_whitney_p_holm: float = NAN
     pairs: int = 1  # compared in the same study
     equal_flops: bool = False  # whether the flops of all models differ by less than EQUAL
 
     @property
     def verdict(self) -> str:
-        """BETTER or WORSE, of the first: where mean and ranks both say so; else UNDECIDED or TOO_FEW."""
+        """BETTER or WORSE, of the first: where their means differ; else UNDECIDED or TOO_FEW."""
         if min(self.counts_first.done, self.counts_second.done) < FEWEST:
             return TOO_FEW
-        if not self.mann_whitney_p_holm < ALPHA:
+        if not self.p_holm < ALPHA or self.contradicted:
             return UNDECIDED
-        if self.mean.interval.high < 0 and self.beats > 0.5:
-            return BETTER
-        if self.mean.interval.low > 0 and self.beats < 0.5:
-            return WORSE
-        return UNDECIDED
+        return BETTER if self.mean.value < 0 else WORSE
+
+    @property
+    def contradicted(self) -> bool:
+        """Whether many models have no error, and the ranks, which count them, do not say what means do."""
+        if all(c.n - c.done <= MOST_UNFINISHED * c.n for c in (self.counts_first, self.counts_second)):
+            return False
+        agree = (self.beats > 0.5) == (self.mean.value < 0) and self.beats != 0.5
+        return not (agree and self.mann_whitney_p_holm < ALPHA)
 
     @property
     def decided(self) -> bool:
@@ -112,6 +126,7 @@ class Comparison:
             counts_first=self.counts_second,
             counts_second=self.counts_first,
             mean=-self.mean,
+            plain=-self.plain,
             quantiles={q: -d for q, d in self.quantiles.items()},
             beats=1 - self.beats,
             beats_interval=Interval(1 - self.beats_interval.high, 1 - self.beats_interval.low),
@@ -119,15 +134,24 @@ class Comparison:
         )
 
 
-def compare_all(populations: Mapping[str, pd.DataFrame], *, seed: int = 0) -> tuple[Comparison, ...]:
-    """Every pair of spaces (runs by name), with p values corrected by Holm's method over the pairs."""
-    sides = [_side(name, runs, seed, QUANTILE_RESAMPLES) for name, runs in populations.items()]
+def compare_all(
+    populations: Mapping[str, pd.DataFrame], *, seed: int = 0, samples: Mapping[str, Sample] | None = None
+) -> tuple[Comparison, ...]:
+    """Every pair of spaces (runs by name), with p values corrected by Holm's method over the pairs.
+
+    `samples` are those of `powered_study.mean_samples`; without one, the estimates of a space are plain.
+    """
+    known = samples or {}
+    sides = [
+        _side(name, runs, seed, QUANTILE_RESAMPLES, known.get(name)) for name, runs in populations.items()
+    ]
     found = [_compare(a, b) for a, b in combinations(sides, 2)]
+    means = holm(np.array([c.p for c in found]))
     ks = holm(np.array([c.ks_p for c in found]))
     ranks = holm(np.array([c.mann_whitney_p for c in found]))
     return tuple(
-        replace(c, ks_p_holm=float(k), mann_whitney_p_holm=float(r), pairs=len(found))
-        for c, k, r in zip(found, ks, ranks, strict=True)
+        replace(c, p_holm=float(m), ks_p_holm=float(k), mann_whitney_p_holm=float(r), pairs=len(found))
+        for c, m, k, r in zip(found, means, ks, ranks, strict=True)
     )
 
 
@@ -150,13 +174,18 @@ def compare(
     *,
     seed: int = 0,
     resamples: int = QUANTILE_RESAMPLES,
+    samples: Mapping[str, Sample] | None = None,
 ) -> Comparison:
     """Compare two spaces by their runs (see `results.REQUIRED`); alone, the p values need no correction.
 
     The same populations give the same numbers from either side, in `analyze` and in `refine`. `seed` and
-    `resamples` are those of the intervals of quantiles.
+    `resamples` are those of the intervals of quantiles, `samples` as in `compare_all`.
     """
-    return _compare(_side(first, runs_first, seed, resamples), _side(second, runs_second, seed, resamples))
+    known = samples or {}
+    return _compare(
+        _side(first, runs_first, seed, resamples, known.get(first)),
+        _side(second, runs_second, seed, resamples, known.get(second)),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,9 +198,10 @@ class _Side:
     ranked: FloatArray  # [n] of all models with a verdict, 100 percent where they have no error
     resampled: FloatArray  # [quantiles, resamples]; empty below two errors
     flops: FloatArray  # [n] multiply-adds of all models
+    sample: Sample  # for the mean
 
 
-def _side(name: str, runs: pd.DataFrame, seed: int, resamples: int) -> _Side:
+def _side(name: str, runs: pd.DataFrame, seed: int, resamples: int, sample: Sample | None) -> _Side:
     errors, ranked, rng = finished_errors(runs), outcomes(runs), named_rng(seed, name)
     drawn = [np.zeros((len(QUANTILES), 0))]
     at_once = 1 + RESAMPLED_VALUES // max(1, len(errors))
@@ -185,12 +215,13 @@ def _side(name: str, runs: pd.DataFrame, seed: int, resamples: int) -> _Side:
         ranked=ranked[~np.isnan(ranked)],
         resampled=np.concatenate(drawn, axis=1),
         flops=runs["flops"].to_numpy(dtype=float),
+        sample=sample or plain_sample(errors, NOT_ASKED),
     )
 
 
 def _compare(first: _Side, second: _Side) -> Comparison:
     x, y = first.ranked, second.ranked
-    mean, quantiles = _differences(first, second)
+    mean = difference_estimate(first.sample, second.sample)
     beats, interval, ks, ks_p, rank_p = NAN, Interval(NAN, NAN), NAN, NAN, NAN
     if min(len(x), len(y)):
         beats, _, interval = beating(x, y)
@@ -201,14 +232,19 @@ def _compare(first: _Side, second: _Side) -> Comparison:
         second=second.name,
         counts_first=first.counts,
         counts_second=second.counts,
-        mean=mean,
-        quantiles=quantiles,
+        mean=mean.estimate,
+        p=mean.p,
+        plain=mean.plain,
+        worth=mean.worth,
+        reason=mean.reason,
+        quantiles=_quantile_differences(first, second),
         beats=beats,
         beats_interval=interval,
         ks=ks,
         ks_p=ks_p,
         mann_whitney_p=rank_p,
         edf=_edf_difference(first.errors, second.errors, len(x), len(y)),
+        p_holm=mean.p,
         ks_p_holm=ks_p,
         mann_whitney_p_holm=rank_p,
         equal_flops=_are_equal(np.concatenate([first.flops, second.flops])),
@@ -219,21 +255,20 @@ def _are_equal(flops: FloatArray) -> bool:
     return len(flops) > 0 and bool(flops.max() < EQUAL * flops.min())
 
 
-def _differences(first: _Side, second: _Side) -> tuple[Estimate, dict[float, Estimate]]:
-    """Of the means, and of all quantiles; no interval below two models of each."""
+def _quantile_differences(first: _Side, second: _Side) -> dict[float, Estimate]:
+    """Of all quantiles; no interval below two models of each."""
     a, b = first.errors, second.errors
     if min(len(a), len(b)) == 0:
-        return NONE, dict.fromkeys(QUANTILES, NONE)
+        return dict.fromkeys(QUANTILES, NONE)
     values = _quantiles(a) - _quantiles(b)
     if min(len(a), len(b)) < 2:
         ends = np.full((2, len(QUANTILES)), NAN)
     else:
         ends = np.quantile(first.resampled - second.resampled, TAILS, axis=-1)
-    quantiles = {
+    return {
         q: Estimate(float(value), Interval(float(low), float(high), "percentile"))
         for q, value, low, high in zip(QUANTILES, values, *ends, strict=True)
     }
-    return Estimate(float(a.mean() - b.mean()), mean_interval(a, b)), quantiles
 
 
 def _quantiles(values: FloatArray) -> FloatArray:

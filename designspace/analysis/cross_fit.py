@@ -230,11 +230,16 @@ def _seen(
     return [(rows[fold != k], means[fold != k]) for k in range(FOLDS)]
 
 
+def few_finished(done: int) -> str:
+    """Why a space with so few finished models stays plain."""
+    return f"only {done} finished models, of {FEWEST_POWERED} that it takes"
+
+
 def _why_plain(errors: FloatArray) -> str:
     """Reason why the predictions for a space are not used; empty if they are."""
     done = int(np.isfinite(errors).sum())
     if done < FEWEST_POWERED:
-        return f"only {done} finished models, of {FEWEST_POWERED} that it takes"
+        return few_finished(done)
     unfinished = 1 - done / len(errors)
     if unfinished > MOST_UNFINISHED:
         return f"{unfinished:.1%} of the models failed or diverged, more than {MOST_UNFINISHED:.0%}"

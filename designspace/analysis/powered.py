@@ -40,6 +40,7 @@ from designspace.networks.architecture import FloatArray, IntArray
 FOLDS = 10
 FEWEST_EVENTS = 5  # models on each side of a point of the EDF
 PLAIN_EXTRA, POWERED_EXTRA = 1.0, 5.0  # variance times 1 + this / n
+NOT_ASKED = "not asked for"  # reason why an estimate is plain
 SHRINK = 2.0  # squared t value of its slope up to which a weight is 0
 
 
@@ -102,6 +103,13 @@ class Sample:
     @property
     def best(self) -> Moments:
         return self.powered if self.helped else self.plain
+
+
+def plain_sample(outcomes: FloatArray, reason: str) -> Sample:
+    """Values of models [n] of which predictions say nothing, and why."""
+    nothing = np.zeros(FOLDS)
+    folds = np.zeros(len(outcomes), dtype=np.int64)
+    return Sample(outcomes, np.zeros(len(outcomes)), folds, nothing, nothing, 0.0, reason)
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,45 @@ class Pool:
         return int(self.counts.sum())
 
 
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """The different networks among independent draws from the law of a space, and what features take."""
+
+    networks: Architectures  # [m]
+    counts: IntArray  # [m] how often each was drawn
+    resolution: int
+    num_classes: int
+
+    @cached_property
+    def pool(self) -> Pool:
+        """The same as a predictor sees them."""
+        return Pool(list(network_keys(self.networks)), self.features(self.networks), self.counts)
+
+    def features(self, networks: Architectures) -> FloatArray:
+        """Features of networks of the space, trained or not, [n, features]."""
+        return features(networks, resolution=self.resolution, num_classes=self.num_classes)
+
+
+def draw_networks(
+    space: Space,
+    *,
+    seed: int,
+    budget: BudgetSettings,
+    network: NetworkSettings,
+    num_classes: int,
+    draws: int = POOL_DRAWS,
+) -> Drawn:
+    """Draw from a space with random numbers of their own, so that they are no copy of the population."""
+    stream = int(named_rng(seed, f"pool of {space.name}").integers(2**31))
+    drawn = sample_with_duplicates(
+        space, draws, seed=stream, budget=budget, network=network, num_classes=num_classes
+    )
+    rows: dict[bytes, int] = {}  # first row of every network
+    first = [rows.setdefault(key, row) for row, key in enumerate(network_keys(drawn))]
+    different, counts = np.unique(first, return_counts=True)
+    return Drawn(drawn.take(different), counts.astype(np.int64), budget.resolution, num_classes)
+
+
 def draw_pool(
     space: Space,
     *,
@@ -69,14 +108,7 @@ def draw_pool(
     num_classes: int,
     draws: int = POOL_DRAWS,
 ) -> Pool:
-    """Draw the pool of a space with random numbers of its own, so that it is no copy of the population."""
-    stream = int(named_rng(seed, f"pool of {space.name}").integers(2**31))
-    drawn = sample_with_duplicates(
-        space, draws, seed=stream, budget=budget, network=network, num_classes=num_classes
-    )
-    rows: dict[bytes, int] = {}  # first row of every network
-    first = [rows.setdefault(key, row) for row, key in enumerate(network_keys(drawn))]
-    different, counts = np.unique(first, return_counts=True)
-    kept = drawn.take(different)
-    values = features(kept, resolution=budget.resolution, num_classes=num_classes)
-    return Pool(list(rows), values, counts.astype(np.int64))
+    """The pool of a space; see `draw_networks`."""
+    return draw_networks(
+        space, seed=seed, budget=budget, network=network, num_classes=num_classes, draws=draws
+    ).pool

@@ -17,6 +17,9 @@ from designspace.analysis.importance import SpaceImportance, parameter_importanc
 from designspace.analysis.noise import NoiseAnalysis, seed_noise
 from designspace.analysis.normalized import NormalizedComparison, normalize
 from designspace.analysis.parameters import parameter_columns
+from designspace.analysis.powered import PoweredEstimate, Sample, mean_estimate
+from designspace.analysis.powered_features import Drawn
+from designspace.analysis.powered_study import Pools, mean_samples
 from designspace.analysis.random_search import RandomSearchCurve, random_search_curve
 from designspace.analysis.ranking import RankingAnalysis, rank_models
 from designspace.analysis.references import ReferencePoint, reference_points
@@ -57,7 +60,8 @@ class SpaceAnalysis:
     runs: pd.DataFrame  # [n] the space's rows of the input
     edf: ErrorDistribution
     window: ErrorWindow  # of this space's errors
-    summary: Summary
+    summary: Summary  # of the trained models alone
+    mean: PoweredEstimate  # of the mean error
     parameters: pd.DataFrame  # [n] parameters of every model, and e_fit (nearest)
     best_values: dict[str, BestValue]  # by column of `parameters`
     importance: SpaceImportance  # of the same columns
@@ -87,21 +91,24 @@ class StudyAnalysis:
     references: tuple[ReferencePoint, ...]  # published networks, that of the lowest error first
     chance: AgainstChance | None  # of the models of all spaces
     seed: int
+    untrained: int = 0  # networks that nobody trained, by which means are powered
 
 
 def analyze(
     study: StudyRuns | pd.DataFrame,
     *,
     seed: int = 0,
+    pools: Pools | None = None,
     executor: Executor = IN_THIS_PROCESS,
 ) -> StudyAnalysis:
     """Analyse all spaces of a study, finished or not; also from the table of its runs alone.
 
     Reference networks among the rows enter no statistic of a space: they are no samples of it. The
-    `executor` may share the work out among processes, see `fit_widths`; this changes no number.
+    `executor` may share the work out among processes, see `fit_widths`; this changes no number. With
+    `pools` means and their differences are powered where they can be.
 
     The numbers of a space depend on its own models and the seed alone, not on the order of the rows
-    nor on the other spaces; those that compare spaces on those spaces.
+    nor on the other spaces; those that compare spaces on those spaces, and powered means on all of the study.
     """
     if isinstance(study, pd.DataFrame):
         study = StudyRuns(study, pd.DataFrame(), pd.DataFrame())
@@ -111,16 +118,20 @@ def analyze(
     described = study.runs.reindex(columns=list(dict.fromkeys([*study.runs, *DESCRIPTION])))
     runs = described.sort_values(["space", "model_id"], kind="stable", ignore_index=True)
     nearest, floor = fit_roundings(runs["depths"], runs["widths"], ["nearest", "floor"], executor=executor)
+    by_name = {str(name): rows.reset_index(drop=True) for name, rows in runs.groupby("space")}
+    samples = mean_samples(by_name, pools or {}, seed=seed)
     spaces = []
     for name in sorted(set(runs["space"])):
         rows = np.flatnonzero(runs["space"] == name)
         rng = named_rng(seed, str(name))
-        spaces.append(_analyze_space(runs.iloc[rows], nearest.take(rows), floor.take(rows), rng=rng))
+        spaces.append(
+            _analyze_space(runs.iloc[rows], samples[str(name)], nearest.take(rows), floor.take(rows), rng=rng)
+        )
     populations = {space.name: space.runs for space in spaces}
     return StudyAnalysis(
         spaces=tuple(spaces),
         window=error_window(finished_errors(runs)),
-        comparisons=compare_all(populations, seed=seed),
+        comparisons=compare_all(populations, seed=seed, samples=samples),
         normalized=tuple(normalize(populations, by=by, rng=named_rng(seed, by)) for by in METRICS),
         separations=separations(populations),
         costs=compare_costs(runs, rng=named_rng(seed, "costs")),
@@ -129,11 +140,16 @@ def analyze(
         references=reference_points(named, populations),
         chance=against_chance(runs),
         seed=seed,
+        untrained=sum(
+            int(pool.counts.sum())
+            for name, pool in (pools or {}).items()
+            if isinstance(pool, Drawn) and name in samples and not samples[name].reason
+        ),
     )
 
 
 def _analyze_space(
-    runs: pd.DataFrame, nearest: WidthFits, floor: WidthFits, *, rng: np.random.Generator
+    runs: pd.DataFrame, sample: Sample, nearest: WidthFits, floor: WidthFits, *, rng: np.random.Generator
 ) -> SpaceAnalysis:
     runs = runs.reset_index(drop=True)
     done = runs["status"] == "done"
@@ -147,6 +163,7 @@ def _analyze_space(
         edf=error_distribution(errors, counts),
         window=error_window(errors),
         summary=summarize(errors, counts),
+        mean=mean_estimate(sample),
         parameters=parameters,
         best_values=_best_values(parameters[done], errors),
         importance=parameter_importance(name, parameters, runs, rng=rng),

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from designspace.analysis.powered import moments
 from designspace.analysis.results import Counts
-from designspace.analysis.statistics import NAN, Interval, mean_interval, median_interval
+from designspace.analysis.statistics import NAN, Interval, median_interval
 from designspace.networks.architecture import FloatArray
 
 
@@ -25,12 +26,12 @@ class Summary:
     upper_quartile: float
     mean: float
     std: float  # of the population, n - 1; NaN below two models
-    mean_interval: Interval  # 95 percent, BCa
-    median_interval: Interval  # 95 percent, percentile
+    mean_interval: Interval  # 95 percent, as in `powered`, of these models alone
+    median_interval: Interval  # 95 percent, percentile bootstrap
 
 
 def summarize(errors: FloatArray, counts: Counts) -> Summary:
-    """Location and spread of the errors [n_done], with bootstrap intervals of mean and median."""
+    """Location and spread of the errors [n_done], with intervals of mean and median."""
     if len(errors) == 0:
         none = Interval(NAN, NAN)
         return Summary(counts, NAN, NAN, NAN, NAN, NAN, NAN, none, none)
@@ -43,6 +44,6 @@ def summarize(errors: FloatArray, counts: Counts) -> Summary:
         upper_quartile=float(quartiles[2]),
         mean=float(errors.mean()),
         std=float(errors.std(ddof=1)) if len(errors) > 1 else NAN,
-        mean_interval=mean_interval(errors),
+        mean_interval=moments(errors).interval(),
         median_interval=median_interval(errors),
     )

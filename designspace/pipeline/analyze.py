@@ -37,6 +37,7 @@ def analyze_study(config: AnalyzeConfig) -> AnalysisResult:
         UserError: there is no such study, or it holds no population.
     """
     from designspace.analysis.study import analyze  # these import SciPy and matplotlib: slow
+    from designspace.pipeline.pools import study_pools
     from designspace.report.provenance import about_study
     from designspace.report.text.summary import summary_text
     from designspace.report.write import write_analysis
@@ -52,7 +53,8 @@ def analyze_study(config: AnalyzeConfig) -> AnalysisResult:
         )
     make_writable_folder(folder.analysis)
     executor = Processes(available_cores())
-    study = analyze(collected, seed=config.seed, executor=executor)
+    pools = study_pools(folder, collected.runs, executor) if config.powered else {}
+    study = analyze(collected, seed=config.seed, pools=pools, executor=executor)
     about = about_study(
         study,
         {space.name: read_settings(space) for space in folder.spaces() if space.config.exists()},

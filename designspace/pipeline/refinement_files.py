@@ -20,8 +20,9 @@ import yaml
 from designspace.config import RefineConfig, flow
 from designspace.errors import UserError
 from designspace.files import make_writable_folder, replacing, user_path
+from designspace.launch.local import Processes, available_cores
 from designspace.networks.architecture import FloatArray
-from designspace.pipeline.collect import read_runs
+from designspace.pipeline.collect import read_runs, study_runs
 from designspace.pipeline.sample import TRAINING_SECTIONS, changed_settings
 from designspace.pipeline.training_command import training_command
 from designspace.spaces.load import (
@@ -42,6 +43,7 @@ from designspace.yaml_files import read_yaml
 
 if TYPE_CHECKING:
     from designspace.analysis.compare import Comparison
+    from designspace.analysis.powered import Sample
     from designspace.analysis.refinement import Group, WhatIf
 
 VERDICTS = {"better": "confirmed", "worse": "not confirmed"}  # of a difference; any other is undecided
@@ -100,14 +102,26 @@ def read_trained(step: Step, seed: int) -> Trained | None:
     runs = sampled(read_runs(folder))
     if (runs["status"] == MISSING).all():
         return None
+    samples = _study_samples(step.study, seed)
     kept = step.runs[meets(step.runs, step.restrictions)]
     return Trained(
         errors=finished_errors(runs),
         group=group(f"{folder.name}, trained", runs),
-        from_base=compare(folder.name, step.base.name, runs, step.runs, seed=seed),
+        from_base=compare(folder.name, step.base.name, runs, step.runs, seed=seed, samples=samples),
         from_kept=compare(folder.name, "kept", runs, kept, seed=seed),
         problem=_problem(step, folder),
     )
+
+
+def _study_samples(study: StudyFolder, seed: int) -> dict[str, Sample]:
+    """For the mean error of every space of the study, as its analysis has them."""
+    from designspace.analysis.powered_study import mean_samples
+    from designspace.analysis.results import sampled
+    from designspace.pipeline.pools import study_pools
+
+    runs = sampled(study_runs(study).runs)
+    populations = {str(name): rows for name, rows in runs.groupby("space")}
+    return mean_samples(populations, study_pools(study, runs, Processes(available_cores())), seed=seed)
 
 
 def is_declared(folder: SpaceFolder, space: Space) -> bool:

@@ -30,8 +30,8 @@ def comparison_figure(comparisons: Sequence[Comparison], names: Sequence[str]) -
             _draw_chances(right, comparisons, names)
             pairs = len(comparisons)
             figure.suptitle(
-                "Filled and bold: mean and ranks both say that the spaces differ "
-                f"(p < {ALPHA:g}, Mann-Whitney, Holm's correction for {pairs} pair{'s' * (pairs != 1)}).\n"
+                "Filled and bold: the spaces are shown to differ "
+                f"(p < {ALPHA:g}, means, Holm's correction for {pairs} pair{'s' * (pairs != 1)}).\n"
                 "Intervals cover the choice of the models; diverged and failed count in the ranks alone.",
                 fontsize=9,
                 color="#555555",
@@ -48,6 +48,9 @@ def _draw_means(axes: Axes, comparisons: Sequence[Comparison]) -> None:
     axes.axvline(0, color="black", lw=0.8)
     for row, c in zip(rows, comparisons, strict=True):
         paint, interval = (BETTER if c.decided else OPEN), c.mean.interval
+        if c.worth > 1:
+            plain = c.plain.interval
+            axes.plot([plain.low, plain.high], [row + 0.25] * 2, color=paint, lw=0.7)
         axes.plot([interval.low, interval.high], [row, row], color=paint, lw=1.6)
         axes.plot([c.mean.value], [row], "o", color=paint, mfc=paint if c.decided else "white", ms=5)
     axes.set_yticks(rows, [f"{c.first} − {c.second}" for c in comparisons], fontsize=8)
@@ -55,7 +58,8 @@ def _draw_means(axes: Axes, comparisons: Sequence[Comparison]) -> None:
         label.set_fontweight("bold" if c.decided else "normal")
     axes.set_ylim(len(comparisons) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)
-    axes.set_xlabel("difference of the mean top-1 errors [points], 95 % BCa bootstrap interval")
+    thin = "; thin: of trained models alone" if any(c.worth > 1 for c in comparisons) else ""
+    axes.set_xlabel(f"difference of the mean top-1 errors [points], 95 % interval{thin}")
     axes.set_title("← the first is better        the second is better →", fontsize=9)
 
 

@@ -37,6 +37,7 @@ from designspace.report.text.compare import comparison_sentence
 from designspace.report.text.costs import cost_notes, cost_statements
 from designspace.report.text.noise import noise_notes, noise_statements
 from designspace.report.text.numbers import estimate_words
+from designspace.report.text.powered import powered_statements
 from designspace.report.text.ranking import ranking_notes, ranking_statements
 from designspace.report.text.references import reference_statements
 from designspace.report.text.summary import best_model, by_mean, headline
@@ -51,8 +52,8 @@ def summary(study: StudyAnalysis) -> list[str]:
     shown_first = sorted(steps, key=lambda step: step.verdict not in (BETTER, WORSE))
     found = [comparison_sentence(step) for step in shown_first]
     references = reference_statements(study.references)[:1]  # that of the lowest error
-    opening = [*chance_sentences(study.chance), *headline(study), *best_model(study)]
-    return [*opening, *found, *leads(study)[:1], *references]
+    opening = [*chance_sentences(study.chance), *headline(study), *powered_statements(study)]
+    return [*opening, *best_model(study), *found, *leads(study)[:1], *references]
 
 
 def leads(study: StudyAnalysis) -> list[str]:
@@ -110,10 +111,12 @@ def _comparisons(study: StudyAnalysis) -> Topic:
         "comparisons",
         "Is one space better than another?",
         "Every pair of spaces, within the complexity window of the study (at equal flops, where that is its "
-        "budget): the difference of the mean errors, the probability that a random model of "
-        "the one has a lower error than one of the other, and tests that are corrected for the number of "
-        "pairs. Below, the difference of whole distributions for neighbouring spaces. All intervals cover "
-        "the choice of the models; what the seed of a training adds is part of each model's error.",
+        "budget): the difference of the mean errors, whose test, corrected for the number of pairs, gives "
+        "the verdict, and the probability that a random model of the one has a lower error than one of the "
+        "other, which describes. Where means are powered, errors predicted for untrained networks add to "
+        "those of the trained ones, and the plain interval stands beside. Below, the difference of whole "
+        "distributions for neighbouring spaces. All intervals cover the choice of the models; what the seed "
+        "of a training adds is part of each model's error.",
         {
             "comparison": lambda: comparison_figure(study.comparisons, names),
             "edf_difference": lambda: difference_figure(steps, study.window),

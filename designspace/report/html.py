@@ -143,14 +143,17 @@ def _content_policy(scripts: Sequence[str]) -> str:
 
 def _summary_row(space: SpaceAnalysis, index: int) -> dict[str, str]:
     summary = space.summary
-    mean, median = summary.mean_interval, summary.median_interval
+    mean, median = space.mean.estimate.interval, summary.median_interval
+    plain = space.mean.plain.interval
     return {
         "name": space.name,
         "color": color(index),
         "n": str(summary.counts.n),
         "min": _number(summary.min),
-        "mean": _number(summary.mean),
+        "mean": _number(space.mean.estimate.value),
         "mean_interval": f"{_number(mean.low)} to {_number(mean.high)}",
+        "worth": _number(space.mean.worth),
+        "plain": f"{_number(space.mean.plain.value)} ({_number(plain.low)} to {_number(plain.high)})",
         "median": _number(summary.median),
         "median_interval": f"{_number(median.low)} to {_number(median.high)}",
         "left_out": without_error(summary.counts).strip("()") or "none",

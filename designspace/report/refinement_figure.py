@@ -73,7 +73,7 @@ def proposals_figure(proposals: Sequence[Proposal], *, title: str) -> Figure:
         axes.set_xlabel("mean error of the models kept minus that of the rest [points]")
         figure.suptitle(title, fontsize=10, x=0.01, ha="left")
         axes.set_title(
-            "bars: 95 % bootstrap interval (BCa); optimistic for ranges, which the same errors chose\n"
+            "bars: 95 % interval; optimistic for ranges, which the same errors chose\n"
             "p: permutation test that repeats the choice of the range, Holm's correction",
             loc="left", color="#555555", fontsize=8, x=-0.4,
         )  # fmt: skip

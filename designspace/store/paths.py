@@ -6,6 +6,7 @@
                               runs.parquet          collected records
 <output_root>/<study>/<space>/repeat_1/, epochs_8/  the same of its first models trained again
 <output_root>/<study>/analysis/                     tables and figures
+                              pools/<space>.npz     untrained networks that estimates are powered by
                      /refinements/<name>.yaml       record of a step from one space to the next
                      /auto_<settings>.json          what was chosen where a setting is `auto`
                      /images_<digest>.json          images that cannot be read or are held out
@@ -153,6 +154,10 @@ class StudyFolder:
     @property
     def analysis(self) -> Path:
         return self.root / ANALYSIS
+
+    def pool(self, space: str) -> Path:
+        """Untrained networks of a space, drawn when it is analysed."""
+        return self.analysis / "pools" / f"{space}.npz"
 
     @property
     def refinements(self) -> Path:

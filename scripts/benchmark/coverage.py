@@ -128,7 +128,9 @@ def _middle(edf: ErrorDistribution) -> tuple[float, float]:
 
 
 def _comparison(found: Comparison, truth: Truth) -> Iterator[Outcome]:
-    yield _interval("difference of means", "BCa", found.mean.interval, truth.mean_difference)
+    yield _interval(
+        "difference of means", found.mean.interval.method, found.mean.interval, truth.mean_difference
+    )
     for q, value in zip(QUANTILES, truth.quantile_differences, strict=True):
         name = "difference of medians" if q == 0.5 else f"difference of {q:.0%} quantiles"
         yield _interval(name, "percentile", found.quantiles[q].interval, float(value))

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from designspace.analysis.compare import compare_all
+from designspace.analysis.powered import NOT_ASKED, mean_estimate, plain_sample
 from designspace.report.contents import summary
 from designspace.report.text.summary import best_model, headline
 
@@ -25,6 +26,7 @@ def study(levels: Mapping[str, float], **others: Any) -> Any:
         SimpleNamespace(
             name=name,
             runs=runs,
+            mean=mean_estimate(plain_sample(runs["error"].to_numpy(), NOT_ASKED)),
             summary=SimpleNamespace(
                 counts=SimpleNamespace(done=len(runs)), mean=runs["error"].mean(), min=runs["error"].min()
             ),

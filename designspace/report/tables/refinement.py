@@ -13,7 +13,7 @@ from designspace.analysis.refinement import Group
 
 DIFFERENCE = (
     *("mean_difference", "mean_low", "mean_high", "median_difference", "median_low", "median_high"),
-    *("probability_better", "p_mann_whitney", "effective_n", "verdict"),
+    *("p", "probability_better", "p_mann_whitney", "effective_n", "verdict"),
 )
 GROUPS = (
     *("models", "n", "n_done", "n_diverged", "n_failed", "n_missing", "min", "mean", "mean_low", "mean_high"),
@@ -27,7 +27,7 @@ PROPOSALS = (
 
 
 def group_table(groups: Sequence[Group], differences: Sequence[Comparison | None]) -> pd.DataFrame:
-    """One row per group of models; errors in percent with 95 % bootstrap intervals.
+    """One row per group of models; errors in percent with 95 % intervals.
 
     Differences are those of the kept models from the rest, and of a trained refined space from all models.
     """
@@ -56,12 +56,12 @@ def proposal_table(proposals: Sequence[Proposal]) -> pd.DataFrame:
 
 
 def difference_values(found: Comparison) -> dict[str, float | str]:
-    """The columns of DIFFERENCE; the p value is that of one comparison, not corrected."""
+    """The columns of DIFFERENCE; p values are those of one comparison, not corrected."""
     mean, median = found.mean, found.quantiles[0.5]
     values = (
         *(mean.value, mean.interval.low, mean.interval.high),
         *(median.value, median.interval.low, median.interval.high),
-        *(found.beats, found.mann_whitney_p, found.effective_n, found.verdict),
+        *(found.p, found.beats, found.mann_whitney_p, found.effective_n, found.verdict),
     )
     return dict(zip(DIFFERENCE, values, strict=True))
 

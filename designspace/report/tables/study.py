@@ -8,12 +8,12 @@ from typing import Any
 import pandas as pd
 
 from designspace.analysis.study import SpaceAnalysis, StudyAnalysis
-from designspace.report.tables.columns import stacked
+from designspace.report.tables.columns import estimate_columns, stacked
 
 SUMMARY = (
     *("space", "n", "n_done", "n_diverged", "n_failed", "n_missing", "min", "lower_quartile", "median"),
     *("median_low", "median_high", "upper_quartile", "mean", "mean_low", "mean_high", "std", "mean_e_fit"),
-    "line_slope",
+    *("line_slope", "plain_mean", "plain_mean_low", "plain_mean_high", "worth"),
 )
 PARAMETERS = ("space", "parameter", "low", "median", "high", "best", "n")
 FITS = (
@@ -24,8 +24,9 @@ EDF = ("space", "error", "share_below", "lower", "upper")
 
 
 def summary_table(study: StudyAnalysis) -> pd.DataFrame:
-    """One row per space: models by status; errors in percent with 95 % bootstrap intervals; mean e_fit.
+    """One row per space: models by status; errors in percent with 95 % intervals; mean e_fit.
 
+    `mean` is powered where that is possible, `worth` so many times the trainings; beside it the plain one.
     n counts done, diverged and failed models; minimum, quantiles and means are over those that are done.
     `mean_e_fit` is over all sampled networks; `line_slope` is that of the line through the best widths.
     """
@@ -83,9 +84,9 @@ def _summary_row(space: SpaceAnalysis) -> dict[str, Any]:
         "median_low": summary.median_interval.low,
         "median_high": summary.median_interval.high,
         "upper_quartile": summary.upper_quartile,
-        "mean": summary.mean,
-        "mean_low": summary.mean_interval.low,
-        "mean_high": summary.mean_interval.high,
+        **estimate_columns("mean", space.mean.estimate),
+        **estimate_columns("plain_mean", space.mean.plain),
+        "worth": space.mean.worth,
         "std": summary.std,
         "mean_e_fit": space.mean_e_fit,
         "line_slope": space.line.slope,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from designspace.analysis.compare import Comparison
 from designspace.analysis.statistics import ALPHA, BETTER, FEWEST, TOO_FEW, WORSE
 from designspace.report.text.numbers import correction_words, p_words
+from designspace.report.text.powered import worth_words
 
 
 def comparison_sentence(found: Comparison, first: str | None = None, second: str | None = None) -> str:
@@ -22,11 +23,15 @@ def comparison_sentence(found: Comparison, first: str | None = None, second: str
         return comparison_sentence(found.swapped(), b, a)
     start = _better(found, a, b) if found.verdict == BETTER else _undecided(found, a, b)
     chance = f"{found.beats:.2f} ({found.beats_interval.low:.2f} to {found.beats_interval.high:.2f})"
-    tested = f"{p_words(found.mann_whitney_p_holm)}, Mann-Whitney, {correction_words(found.pairs)}"
+    tested = f"{p_words(found.p_holm)} of the difference of means, {correction_words(found.pairs)}"
     return (
-        f"{start}, and a random model of {a} beats one of {b} with probability {chance}; "
+        f"{start}{_worth(found)}, and a random model of {a} beats one of {b} with probability {chance}; "
         f"{tested}{_without_error(found)}."
     )
+
+
+def _worth(found: Comparison) -> str:
+    return f", {worth_words(found.worth)}" if found.worth > 1 else ""
 
 
 def _better(found: Comparison, a: str, b: str) -> str:
@@ -41,7 +46,7 @@ def _better(found: Comparison, a: str, b: str) -> str:
 
 def _undecided(found: Comparison, a: str, b: str) -> str:
     low, high = found.mean.interval.low, found.mean.interval.high
-    hints = low > 0 or high < 0 or found.mann_whitney_p < ALPHA
+    hints = found.p < ALPHA or found.mann_whitney_p < ALPHA
     nothing = f"No difference of {a} and {b} is shown"
     start = f"It is not settled whether {a} and {b} differ" if hints else nothing
     return (
@@ -52,4 +57,7 @@ def _undecided(found: Comparison, a: str, b: str) -> str:
 
 def _without_error(found: Comparison) -> str:
     lost = [c.n - c.done for c in (found.counts_first, found.counts_second)]
-    return f"; {lost[0]} and {lost[1]} models without an error count in the ranks alone" if any(lost) else ""
+    if not any(lost):
+        return ""
+    agree = ", which do not agree" if found.p_holm < ALPHA and found.contradicted else ""
+    return f"; {lost[0]} and {lost[1]} models without an error count in the ranks alone{agree}"

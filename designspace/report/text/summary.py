@@ -11,12 +11,13 @@ from designspace.analysis.statistics import WORSE
 from designspace.analysis.study import SpaceAnalysis, StudyAnalysis
 from designspace.report.text.chance import chance_sentences
 from designspace.report.text.numbers import listed, number, number_with_interval
+from designspace.report.text.powered import powered_by, powered_statements
 from designspace.report.text.references import reference_statements
 
 
 def by_mean(study: StudyAnalysis) -> list[SpaceAnalysis]:
     """The spaces that have errors, that of the lowest mean first."""
-    return sorted((s for s in study.spaces if s.summary.counts.done), key=lambda s: s.summary.mean)
+    return sorted((s for s in study.spaces if s.summary.counts.done), key=lambda s: s.mean.estimate.value)
 
 
 def headline(study: StudyAnalysis) -> list[str]:
@@ -27,7 +28,7 @@ def headline(study: StudyAnalysis) -> list[str]:
     first, *others = ordered
     found = {other.name: between(study.comparisons, other.name, first.name) for other in others}
     level = [name for name, comparison in found.items() if comparison.verdict != WORSE]
-    mean = f"{first.summary.mean:.2f} %"
+    mean = f"{first.mean.estimate.value:.2f} %"
     if level:
         return [
             f"No space is shown to be the best. {first.name} has the lowest mean error, {mean}, but it is "
@@ -39,7 +40,8 @@ def headline(study: StudyAnalysis) -> list[str]:
     return [
         f"{first.name} is the best of {len(ordered)} spaces{where}: its mean error, {mean}, is "
         f"{next_one.mean.value:.2f} points below that of the next, {others[0].name} (95 % interval "
-        f"{interval.low:.2f} to {interval.high:.2f}), and it is shown to be better than every other."
+        f"{interval.low:.2f} to {interval.high:.2f}){powered_by(study, next_one.worth)} and it is "
+        "shown to be better than every other."
     ]
 
 
@@ -61,10 +63,13 @@ def best_model(study: StudyAnalysis) -> list[str]:
 def summary_text(study: StudyAnalysis) -> str:
     """One line per space: models by status, least, mean and median error in percent with 95 % intervals.
 
-    Before them, that nothing was learnt, where it is so; after them, one for every published network.
+    Beside a powered mean so many times the trainings as it is worth, and the plain mean. Before the table,
+    that nothing was learnt, where it is so; after it, why means are not powered, and one line for every published
+    network.
     """
     table = [pd.DataFrame(map(_row, study.spaces)).to_string(index=False)] if study.spaces else []
-    return "\n".join([*chance_sentences(study.chance), *table, *reference_statements(study.references)])
+    after = [*powered_statements(study), *reference_statements(study.references)]
+    return "\n".join([*chance_sentences(study.chance), *table, *after])
 
 
 def _row(space: SpaceAnalysis) -> dict[str, str]:
@@ -76,6 +81,8 @@ def _row(space: SpaceAnalysis) -> dict[str, str]:
         "failed": str(counts.failed),
         "missing": str(counts.missing),
         "min": number(summary.min),
-        "mean [95 % interval]": number_with_interval(summary.mean, summary.mean_interval),
+        "mean [95 % interval]": number_with_interval(space.mean.estimate.value, space.mean.estimate.interval),
+        "worth": number(space.mean.worth),
+        "plain mean": number_with_interval(space.mean.plain.value, space.mean.plain.interval),
         "median [95 % interval]": number_with_interval(summary.median, summary.median_interval),
     }
