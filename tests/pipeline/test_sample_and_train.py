@@ -52,8 +52,25 @@ MODEL = Model(
 )
 
 
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """So few and so small that a model is trained on them in a tenth of a second."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 10, 1500)
+    pixels = (rng.integers(0, 100, (1500, 8, 8)) + 15 * labels[:, None, None]).astype(np.uint8)
+    path = tmp_path_factory.mktemp("images") / "bright.npz"
+    np.savez(
+        path,
+        train_images=pixels[:1000],
+        train_labels=labels[:1000],
+        val_images=pixels[1000:],
+        val_labels=labels[1000:],
+    )
+    return path
+
+
 @pytest.fixture
-def config(tmp_path):
+def config(images, tmp_path):
     (tmp_path / "tiny.yaml").write_text(TINY)
     return RunConfig(
         space=SpaceSettings(str(tmp_path / "tiny.yaml")),
@@ -62,7 +79,7 @@ def config(tmp_path):
         num_models=4,
         budget=BudgetSettings(resolution=8),
         network=NetworkSettings(stem_width=8),
-        data=DataSettings(),
+        data=DataSettings("npz", root=str(images)),
         train=TrainSettings(epochs=1, batch_size=500, val_batch_size=2000),
         launcher=LauncherSettings(workers=2),
     )
@@ -400,7 +417,7 @@ def descendants(pid):
 @pytest.fixture
 def longer(config):
     """So long that a run still has models to train when one is seen to be finished."""
-    return replace(config, train=replace(config.train, epochs=10))
+    return replace(config, data=DataSettings(), train=replace(config.train, epochs=10))
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
@@ -504,7 +521,7 @@ def test_a_plan_says_what_it_would_take_and_writes_nothing(config, caplog):
     with caplog.at_level("INFO", logger="designspace"):
         result = sample_and_train.run(debug(config, plan=True))
     assert result.stopped_after == "plan"
-    assert "4 models, 1 epoch of 8,000 images (fashion_mnist_small), 1 at once" in caplog.text
+    assert "4 models, 1 epoch of 1,000 images (npz), 1 at once" in caplog.text
     assert "s per model (timed on 4 of them)" in caplog.text
     assert not Path(config.output_root).exists()
 
