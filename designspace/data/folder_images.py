@@ -60,12 +60,16 @@ def train_transform(resolution: int, how: Augmentation) -> nn.Module:
     return cast(nn.Module, v2.Compose(steps))
 
 
+def shown_side(resolution: int, how: Augmentation) -> int:
+    """The shorter side of a validation image, before its central square is cut out."""
+    return round(resolution / CROP_SHARE) if how.resized_crop else resolution
+
+
 def val_transform(resolution: int, how: Augmentation) -> nn.Module:
     """The image as it is trained on: the middle of it, where crops are resized, else the whole square."""
-    shorter_side = round(resolution / CROP_SHARE) if how.resized_crop else resolution
     steps = [
         v2.PILToTensor(),
-        *central_square(resolution, shorter_side),
+        *central_square(resolution, shown_side(resolution, how)),
         v2.ToDtype(torch.float32, scale=True),
         v2.Normalize(IMAGENET_MEAN, IMAGENET_STD),
     ]
@@ -123,8 +127,8 @@ class FolderImages(ImageData):
         self.info = info
         self.device = torch.device(device)
         self.num_workers = num_workers
-        resized = round(resolution / CROP_SHARE)
-        self.preprocessing = Preprocessing(resolution, resized, IMAGENET_MEAN, IMAGENET_STD)
+        shorter_side = shown_side(resolution, augmentation)
+        self.preprocessing = Preprocessing(resolution, shorter_side, IMAGENET_MEAN, IMAGENET_STD)
         counts = Counter(file.label for file in listing.val)
         self.val_counts = tuple(counts[label] for label in range(info.num_classes))
         self._train = SeededImages(listing.train, train_transform(resolution, augmentation))

@@ -95,13 +95,14 @@ class InMemoryImages(ImageData):
         mean: tuple[float, ...],  # per channel, of pixels in [0, 1]
         std: tuple[float, ...],
         augmentation: Augmentation = FLIPS,
+        resize: int | None = None,  # how images became r x r pixels, see `Preprocessing`
         device: torch.device | str = "cpu",
     ) -> None:
         self.info = info
         self.device = torch.device(device)
         self.augmentation = augmentation
         self.resolution = train[0].shape[-1]
-        self.preprocessing = Preprocessing(self.resolution, None, _three(mean), _three(std))
+        self.preprocessing = Preprocessing(self.resolution, resize, _three(mean), _three(std))
         self._train = train[0].to(self.device), train[1].to(self.device)
         self._val = val[0].to(self.device), val[1].to(self.device)
         self.val_counts = tuple(torch.bincount(val[1], minlength=info.num_classes).tolist())

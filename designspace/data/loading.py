@@ -76,6 +76,7 @@ def load_data(
         mean=there.mean,
         std=there.std,
         augmentation=augmentation_of(settings, resolution),
+        resize=resolution if settings.name in FOLDER_SETS else None,
         device=device,
     )
 

@@ -78,6 +78,13 @@ def test_an_image_is_its_central_square(settings: DataSettings, image_folder: Pa
     assert np.abs(images[0].astype(int) - expected.numpy()).max() <= 1
 
 
+def test_what_is_exported_says_how_images_are_shown(settings: DataSettings) -> None:
+    """The shorter side at the resolution; without a cache and with resized crops, 256 / 224 of it."""
+    changes = ({}, {"cache": "off"}, {"cache": "off", "augmentation": "flip"})
+    sets = [load_data(dataclasses.replace(settings, **each), resolution=28) for each in changes]
+    assert [data.preprocessing.resize for data in sets] == [28, 32, 28]
+
+
 def test_what_is_there_is_used_and_other_images_are_decoded_anew(
     settings: DataSettings, image_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
