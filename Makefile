@@ -3,12 +3,13 @@
 # make faults     kill, hang, fill up and preempt real runs, here and on a SLURM cluster of its own
 # make format     bring the code into its one form
 # make benchmark  time everything against its peer, over an hour on two quiet cores
+# make gpu        examine the package on a GPU, at most 8 minutes (docs/gpu.md); needs PYTHON to have torch
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test faults format benchmark clean
+.PHONY: demo test faults format benchmark gpu clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -31,6 +32,13 @@ format: $(VENV)/installed-test
 
 benchmark: $(VENV)/installed-test
 	$(BIN)/python scripts/benchmark/all.py
+
+# With the Python of the machine, whose torch fits its card; what it lacks comes from wheels/ (scripts/gpu/wheels.sh).
+gpu:
+	rm -rf build/gpu && mkdir -p build/gpu
+	if ls wheels/*.whl >/dev/null 2>&1; then \
+	  $(PYTHON) -m pip install --quiet --no-index --no-deps --target build/gpu wheels/*.whl; fi
+	PYTHONPATH=$(CURDIR)/build/gpu $(PYTHON) scripts/gpu/examine.py $(GPU)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache

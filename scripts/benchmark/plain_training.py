@@ -81,9 +81,12 @@ def torchvision_network(
     return network
 
 
-def train(network: RegNet, loaders: tuple[DataLoader[Any], DataLoader[Any]], recipe: dict[str, Any]) -> float:
+def train(
+    network: RegNet, loaders: tuple[DataLoader[Any], DataLoader[Any]], recipe: dict[str, Any], device: str
+) -> float:
     """Train and validate after each epoch; returns the last error in percent."""
     train_loader, val_loader = loaders
+    network.to(device)
     optimizer = torch.optim.SGD(
         network.parameters(),
         lr=recipe["lr"],
@@ -102,7 +105,7 @@ def train(network: RegNet, loaders: tuple[DataLoader[Any], DataLoader[Any]], rec
         network.train()
         for images, labels in train_loader:
             optimizer.zero_grad()
-            loss = loss_function(network(images), labels)
+            loss = loss_function(network(images.to(device)), labels.to(device))
             loss.backward()
             optimizer.step()
             schedule.step()
@@ -110,7 +113,7 @@ def train(network: RegNet, loaders: tuple[DataLoader[Any], DataLoader[Any]], rec
         correct = count = 0
         with torch.no_grad():
             for images, labels in val_loader:
-                correct += int((network(images).argmax(1) == labels).sum())
+                correct += int((network(images.to(device)).argmax(1) == labels.to(device)).sum())
                 count += len(labels)
         error = 100 * (1 - correct / count)
     return error
@@ -125,6 +128,8 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=4)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=2, help="of the DataLoader")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--images", type=int, help="of each split, the first so many alone")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     settings = yaml.safe_load((arguments.space / "config.yaml").read_text())
@@ -132,8 +137,9 @@ def main() -> None:
     models = pd.read_parquet(arguments.space / "models.parquet")
     arrays = read_embedded()
     flip: list[nn.Module] = [v2.RandomHorizontalFlip()]
-    train_set = Clothes(arrays.train_images, arrays.train_labels, transform(flip))
-    val_set = Clothes(arrays.val_images, arrays.val_labels, transform([]))
+    first = slice(arguments.images)
+    train_set = Clothes(arrays.train_images[first], arrays.train_labels[first], transform(flip))
+    val_set = Clothes(arrays.val_images[first], arrays.val_labels[first], transform([]))
     loaders = (
         DataLoader(
             train_set, recipe["batch_size"], shuffle=True, drop_last=True, num_workers=arguments.workers
@@ -149,7 +155,7 @@ def main() -> None:
             num_classes=10,
             zero_init_residual=network_settings["zero_init_residual"],
         )
-        error = train(network, loaders, recipe)
+        error = train(network, loaders, recipe, arguments.device)
         seconds = time.perf_counter() - start
         print(
             json.dumps({"model_id": model["model_id"], "error": error, "seconds": round(seconds, 2)}),
