@@ -36,8 +36,7 @@ benchmark: $(VENV)/installed-test
 # With the Python of the machine, whose torch fits its card; what it lacks comes from wheels/ (scripts/gpu/wheels.sh).
 gpu:
 	rm -rf build/gpu && mkdir -p build/gpu
-	if ls wheels/*.whl >/dev/null 2>&1; then \
-	  $(PYTHON) -m pip install --quiet --no-index --no-deps --target build/gpu wheels/*.whl; fi
+	for wheel in wheels/*.whl; do test ! -e "$$wheel" || $(PYTHON) -m zipfile -e "$$wheel" build/gpu; done
 	PYTHONPATH=$(CURDIR)/build/gpu $(PYTHON) scripts/gpu/examine.py $(GPU)
 
 clean:

@@ -323,6 +323,7 @@ def _memory_format(settings: TrainSettings) -> torch.memory_format:
 def logits_of(network: nn.Module, images: Tensor, settings: TrainSettings) -> Tensor:
     """Logits in float32, computed in the settings' memory format and precision."""
     images = images.contiguous(memory_format=_memory_format(settings))
+    # Entered and left in every step: no cast of a weight outlives it, to be read by a CUDA graph as it was.
     with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=settings.precision == "bf16"):
         scores: Tensor = network(images)
     return scores.float()
