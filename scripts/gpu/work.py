@@ -82,7 +82,7 @@ def make_step(
     optimizer = new_optimizer(network, settings)
     step: Step = partial(train_step, network, optimizer, settings, 1)
     if settings.cuda_graphs:
-        return GraphedStep(step, optimizer, device), optimizer
+        return GraphedStep(step, optimizer, device, settings.batch_size), optimizer
     for group in optimizer.param_groups:
         group["lr"] = torch.as_tensor(group["lr"], dtype=torch.float32, device=device)
     return step, optimizer
@@ -94,7 +94,7 @@ def loss_curve(
     """Losses of the first steps, and all weights after them, on the CPU."""
     network = build(model)
     step, optimizer = make_step(network, settings, device)
-    an_epoch = data.steps_per_epoch(settings.batch_size)
+    an_epoch = data.info.steps_per_epoch(settings.batch_size, drop_last=settings.drop_last)
     losses = torch.zeros(steps, device=device)
     batches = data.train_batches(batch_size=settings.batch_size, seed=model.seed, epoch=0)
     for i, (images, labels) in zip(range(steps), batches, strict=False):

@@ -64,8 +64,7 @@ def summary_text(study: StudyAnalysis) -> str:
     """One line per space: models by status, least, mean and median error in percent with 95 % intervals.
 
     Beside a powered mean so many times the trainings as it is worth, and the plain mean. Before the table,
-    that nothing was learnt, where it is so; after it, why means are not powered, and one line for every published
-    network.
+    that nothing was learnt, where it is so; after it, by what means are powered, and each published network.
     """
     table = [pd.DataFrame(map(_row, study.spaces)).to_string(index=False)] if study.spaces else []
     after = [*powered_statements(study), *reference_statements(study.references)]
