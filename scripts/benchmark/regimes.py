@@ -9,6 +9,7 @@ has a row is done: the file alone is enough to go on, on any machine, and the ch
 on, check the commit out into a folder of its own (so that edits do not reach workers that start later), make
 the images with `scripts/pack_cifar10.py`, give the first command, and `--collect` that folder's rows here.
 A kill at any time costs the trainings at work at most; one of several passes goes on after its last pass.
+Linux may weigh sessions before nice values: `echo 19 > /proc/PID/autogroup` makes this one give way.
 
 regime_candidates.py lists what is trained, in its order, and the core-hours after which no training begins.
 """
