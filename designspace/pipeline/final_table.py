@@ -64,17 +64,24 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 def final_text(table: pd.DataFrame) -> str:
     """The table for the terminal, 80 columns wide."""
-    lines = [
-        f"{'network':<18}{'space':<14}{'MF':>7}{'M params':>10}{'seeds':>7}{'test error %':>16}{'looks':>7}"
-    ]
+    lines = [f"{'network':<26}{'space':<14}{'MF':>8}{'M params':>10}{'seeds':>6}{'test error %':>16}"]
     for row in table.to_dict("records"):
-        name = row.get("network") if isinstance(row.get("network"), str) else row["network_id"]
+        name = row["network"] if isinstance(row.get("network"), str) else row["network_id"]
         error, std = row["test_error"], row["test_error_std"]
-        shown = "-" if error is None or np.isnan(error) else f"{error:.2f}"
-        if std is not None and not np.isnan(std):
-            shown += f" +- {std:.2f}"
+        shown = "-" if pd.isna(error) else f"{error:.2f}"
+        shown += "" if pd.isna(std) else f" +- {std:.2f}"
         lines.append(
-            f"{name:<18}{row['space']:<14}{row['flops'] / 1e6:>7.2f}{row['params'] / 1e6:>10.3f}"
-            f"{row['seeds']:>7}{shown:>16}{row['looks']:>7}"
+            f"{_shortened(name, 25):<26}{_shortened(row['space'], 13):<14}{row['flops'] / 1e6:>8.2f}"
+            f"{row['params'] / 1e6:>10.3f}{row['seeds']:>6}{shown:>16}"
         )
+    if again := table[table["looks"] > 1]["network_id"].tolist():
+        lines.append(f"tested more than once with one seed, see the column looks: {', '.join(again)}")
     return "\n".join(lines)
+
+
+def _shortened(text: str, width: int) -> str:
+    """The text, its middle left out where it is longer."""
+    if len(text) <= width:
+        return text
+    end = (width - 3) // 2
+    return f"{text[: width - 3 - end]}...{text[-end:]}"

@@ -20,6 +20,7 @@ from designspace.data.settings import DataSettings
 from designspace.errors import UserError
 from designspace.networks.architecture import Architectures
 from designspace.networks.build import build_network
+from designspace.pipeline.final_table import final_text
 from designspace.pipeline.train_final import train_final
 from designspace.store.paths import FinalFolder
 from designspace.store.records import Record, Status, read_record, write_record
@@ -82,6 +83,10 @@ def test_each_network_is_trained_with_each_seed_and_tested(config: TrainFinalCon
     of_first = [found[f"{table['network_id'][0]}-{k}"].test for k in (1, 2)]
     assert table["test_error"][0] == pytest.approx(np.mean([test.error for test in of_first if test]))
     assert table["looks"].tolist() == [1, 1]
+    named = table.assign(network="timm:mobilenetv3_large_100 x0.25 small stem", space="anynetx_d_decreasing")
+    for text in (result.text, final_text(named.assign(looks=2))):
+        assert max(map(len, text.splitlines()[:3])) == 80
+        assert f"{table['test_error'][0]:.2f} +- {table['test_error_std'][0]:.2f}" in text
 
 
 def test_a_second_run_does_nothing_and_more_can_be_asked_for(config: TrainFinalConfig) -> None:
