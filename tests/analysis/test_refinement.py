@@ -113,7 +113,7 @@ def test_models_that_diverged_are_worse_than_all_others() -> None:
     assert difference(sound, waiting).beats == pytest.approx(0.5)
 
 
-def test_verdicts_need_numbers_and_agreement() -> None:
+def test_verdicts_need_numbers_and_are_those_of_the_means() -> None:
     rng = np.random.default_rng(3)
     low, high = list(rng.normal(18, 1, 30)), list(rng.normal(20, 1, 30))
     better = difference(with_errors(low), with_errors(high))
@@ -121,17 +121,23 @@ def test_verdicts_need_numbers_and_agreement() -> None:
     assert difference(with_errors(high), with_errors(low)).verdict == WORSE
     assert difference(with_errors(low[: FEWEST - 1]), with_errors(high)).verdict == TOO_FEW
     assert difference(with_errors(low), with_errors(low[::-1])).verdict == UNDECIDED
-    # one group has a lower mean, but loses in most pairs: mean and ranks do not agree
+    # one group has a lower mean, but loses in most pairs: ranks have a say only where many have no error
     mixed = [20.2] * 26 + [4.0] * 8
     opposite = difference(with_errors(mixed), with_errors([20.0] * 30))
     assert opposite.mean.value < 0
-    assert opposite.verdict == UNDECIDED
+    assert opposite.verdict == BETTER
+    assert "beats one of y with probability 0.24" in comparison_sentence(opposite, "x", "y")
+    lost = with_errors([*mixed, np.nan], ["done"] * 34 + ["diverged"])
+    contradicted = difference(lost, with_errors([20.0] * 30))
+    assert contradicted.p < 0.01
+    assert contradicted.verdict == UNDECIDED
+    assert "which do not agree" in comparison_sentence(contradicted, "x", "y")
     outliers = difference(with_errors([19.0] * 27 + [60.0] * 3), with_errors([20.0] * 30))
     assert outliers.mann_whitney_p < 0.01
     assert outliers.verdict == UNDECIDED
     assert comparison_sentence(better, "x", "y").startswith("x is better than y at equal flops: its")
     assert "one comparison, not corrected" in comparison_sentence(better)
-    assert "better" not in comparison_sentence(opposite, "x", "y")
+    assert "better" not in comparison_sentence(contradicted, "x", "y")
 
 
 def test_a_planted_difference_is_found_and_said() -> None:
