@@ -74,7 +74,7 @@ def train_on_pool(
                     f"{failure.reason}; fix the cause and run the same command again\n{failure.traceback}"
                 )
         if len(model.earlier) <= settings.max_retries:
-            queue.append(model)
+            queue.append(model)  # the pool takes it up again
             yield Event(model, retried=failure)
         else:
             yield Event(model, failed=failure)

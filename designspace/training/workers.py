@@ -25,7 +25,10 @@ MARGIN = 0.05  # by which more workers must be faster together
 
 
 def open_workers(settings: LauncherSettings, job: Job) -> Pool:
-    """A pool for the job, of as many workers as the settings say; a context manager."""
+    """A pool for the job, of as many workers as the settings say; a context manager.
+
+    In each worker `start_worker` makes a `Worker` once, which is then called with every item.
+    """
     open_some = partial(open_pool, setup=partial(start_worker, job), preload=[WORKER_MODULE])
     if settings.workers != AUTO or settings.in_process:
         return open_some(settings)
