@@ -178,7 +178,7 @@ def _errors(folder: FinalFolder, row: dict[str, Any], record: Record) -> dict[st
         "test_images": None if test is None else test.images,
         "test_error_mean": _number(same["test_error"]),
         "test_error_std": _number(same["test_error_std"]),
-        "seeds": int(same["seeds"]),
+        "seeds": int(same["tested"]),
         "looks": int(same["looks"]),
     }
 

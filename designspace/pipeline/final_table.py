@@ -29,19 +29,18 @@ def final_table(folder: FinalFolder, networks: pd.DataFrame, final: Final) -> pd
         done = [record for record in found if record is not None and record.status is Status.DONE]
         looks = [count_looks(final.looks, model_id, final.recipe) for model_id in part["model_id"]]
         described = {name: first[name] for name in DESCRIBED if name in first}
-        rows.append({**described, **_summary(done, tested=final.test), "looks": max(looks)})
+        rows.append({**described, **_summary(done), "looks": max(looks)})
     return pd.DataFrame(rows)
 
 
-def _summary(done: Sequence[Record], *, tested: bool) -> dict[str, Any]:
+def _summary(done: Sequence[Record]) -> dict[str, Any]:
     """The columns that summarise the records of one network."""
-    if tested:
-        done = [record for record in done if record.test is not None]
     tests = [record.test for record in done if record.test is not None]
     return {
         "seeds": len(done),
         "epochs": done[0].epochs if done else None,
         **_mean_and_std("val_error", [record.error for record in done]),
+        "tested": len(tests),
         "test_images": tests[0].images if tests else None,
         **_mean_and_std("test_error", [test.error for test in tests]),
         **_mean_and_std("test_top5_error", [test.top5_error for test in tests]),

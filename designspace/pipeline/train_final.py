@@ -40,7 +40,7 @@ from designspace.store.population import read_settings
 from designspace.store.records import final_record
 from designspace.store.tables import read_models, write_table
 from designspace.store.versions import git_commit, versions
-from designspace.training.messages import Final, Model
+from designspace.training.messages import Final, Model, last_record
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class FinalResult:
     folder: FinalFolder
     table: pd.DataFrame  # one row for each network, see `final_table`
     text: str  # for the terminal
-    complete: bool  # every network is trained and tested with every seed
+    complete: bool  # every network that was asked for is trained and tested with every seed
 
 
 def train_final(config: TrainFinalConfig) -> FinalResult | None:
@@ -85,8 +85,9 @@ def train_final(config: TrainFinalConfig) -> FinalResult | None:
         looks=study.looks,
         again=config.test.again,
     )
-    networks = _with_those_there(folder, _networks(selection.runs, config.seeds))
-    models = list(_models(networks, config.seed, final))
+    asked = _networks(selection.runs, config.seeds)
+    networks = _with_those_there(folder, asked)
+    models = list(_models(asked, config.seed, final))
     _check_looks(folder, models, final)
     _say_what_was_chosen(selection.runs, selection.shrunk)
     if config.plan:
@@ -99,7 +100,7 @@ def train_final(config: TrainFinalConfig) -> FinalResult | None:
         table = final_table(folder, networks, final)
         with replacing(folder.table) as temporary:
             table.to_csv(temporary, index=False)
-    complete = bool((table["seeds"] == networks.groupby("network_id", sort=False).size().to_numpy()).all())
+    complete = all(last_record(folder, model) is not None for model in models)
     return FinalResult(folder, table, final_text(table), complete)
 
 

@@ -107,7 +107,11 @@ def test_trained_on_the_training_images_alone_it_has_a_validation_error(config: 
     assert all(record.error is not None and record.test is None for record in records(config).values())
     assert not Path(config.output_root, "study", "looks").exists()
     before = {name: record.error for name, record in records(config).items()}
-    train_final(replace(config, test=TestSettings()))  # tests what is there
+    train_final(replace(config, networks=["best:1"], test=TestSettings()))  # tests what is asked for
+    assert [record.test is not None for record in records(config).values()].count(True) == 1
+    result = train_final(replace(config, test=TestSettings()))
+    assert result is not None
+    assert result.complete
     assert {name: record.error for name, record in records(config).items()} == before
     assert all(record.test is not None for record in records(config).values())
 
