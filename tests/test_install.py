@@ -79,7 +79,8 @@ def test_the_command_says_what_it_knows(site: Path, tmp_path: Path) -> None:
     unknown = designspace(site, tmp_path, "analyse")
     assert unknown.returncode == 2
     assert unknown.stderr == (
-        "error: designspace analyse: unknown; must be one of sample-and-train, analyze, refine, status\n"
+        "error: designspace analyse: unknown; must be one of "
+        "sample-and-train, analyze, refine, train-final, export, status\n"
     )
     assert list(tmp_path.iterdir()) == []
 

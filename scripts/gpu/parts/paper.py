@@ -13,7 +13,7 @@ import torch
 from options import ROOT
 from session import Session, main
 from torch import nn
-from work import make_step, noise, set_precision
+from pieces import make_step, noise, set_precision
 
 from designspace.data.images import ImageData
 from designspace.networks.architecture import Architecture

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from options import ROOT
 from session import Session, main
-from work import RESOLUTION, build, laptop_job, laptop_models, loss_curve, noise, recipe, set_precision
+from pieces import RESOLUTION, build, laptop_job, laptop_models, loss_curve, noise, recipe, set_precision
 
 from designspace.data.images import ImageData
 from designspace.data.loading import load_data

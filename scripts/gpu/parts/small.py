@@ -26,7 +26,7 @@ from typing import Any
 import torch
 from options import ROOT
 from session import Session, ask_card, main
-from work import RESOLUTION, build, laptop_models, make_step, noise, recipe, set_precision
+from pieces import RESOLUTION, build, laptop_models, make_step, noise, recipe, set_precision
 
 TWO_CORES = 493.0  # models an hour of the command on two cores
 TIMES_PLAIN, TIMES_TWO_CORES, NEAR_BEST = 3.0, 20.0, 0.9
