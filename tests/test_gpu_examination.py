@@ -1,7 +1,7 @@
 """The examination for a GPU, on the CPU: all parts run and leave their files, whatever becomes of one."""
 
 import json
-import subprocess
+import os
 import sys
 from pathlib import Path
 
@@ -61,16 +61,21 @@ def test_options_are_read_as_they_are_written() -> None:
     assert parse(options.words()) == options
 
 
+# The part `small` starts whole runs, which the pipeline's tests do too: a minute more, where it is asked for.
+PARTS = [each for each in examine.PARTS if each.name != "small" or os.environ.get("ALL_PARTS")]
+
+
 @pytest.mark.slow
 def test_all_parts_run_on_the_cpu(tmp_path: Path) -> None:
-    words = ["device=cpu", "tiny=true", f"output={tmp_path}", "seconds=3000"]
-    done = subprocess.run([sys.executable, FOLDER / "examine.py", *words], capture_output=True, text=True)
-    results = {each.name: json.loads((tmp_path / f"{each.name}.json").read_text()) for each in examine.PARTS}
+    options = Options("cpu", tiny=True, output=tmp_path, seconds=3000)
+    held = examine.examine(options, PARTS)
+    results = {each.name: json.loads((tmp_path / f"{each.name}.json").read_text()) for each in PARTS}
     assert {name: result["errors"] for name, result in results.items()} == {name: [] for name in results}
     assert {result["status"] for result in results.values()} == {"held"}, results
-    assert done.returncode == 0, done.stderr
+    assert held
     assert len(results["right"]["checks"]) == 12
-    assert {"1 worker", "plain script"} <= set(results["small"]["figures"])
+    if "small" in results:
+        assert {"1 worker", "plain script"} <= set(results["small"]["figures"])
     assert any(name.endswith("images a second") for name in results["paper"]["figures"])
     assert "images a second by readers, their start included" in results["feeding"]["figures"]
     summary = (tmp_path / "summary.md").read_text()

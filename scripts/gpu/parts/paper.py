@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 from options import ROOT
+from pieces import make_step, noise, set_precision
 from session import Session, main
 from torch import nn
-from pieces import make_step, noise, set_precision
 
 from designspace.data.images import ImageData
 from designspace.networks.architecture import Architecture

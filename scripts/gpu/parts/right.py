@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 from options import ROOT
-from session import Session, main
 from pieces import RESOLUTION, build, laptop_job, laptop_models, loss_curve, noise, recipe, set_precision
+from session import Session, main
 
 from designspace.data.images import ImageData
 from designspace.data.loading import load_data

@@ -25,8 +25,8 @@ from typing import Any
 
 import torch
 from options import ROOT
-from session import Session, ask_card, main
 from pieces import RESOLUTION, build, laptop_models, make_step, noise, recipe, set_precision
+from session import Session, ask_card, main
 
 TWO_CORES = 493.0  # models an hour of the command on two cores
 TIMES_PLAIN, TIMES_TWO_CORES, NEAR_BEST = 3.0, 20.0, 0.9
