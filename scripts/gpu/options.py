@@ -42,4 +42,4 @@ def parse(words: Sequence[str]) -> Options:
         else:
             allowed = "device=cuda|cpu, tiny=true|false, output=<folder> or seconds=<number above 0>"
             raise ValueError(f"{word}: must be {allowed}")
-    return Options(**values)  # type: ignore[arg-type]
+    return Options(**values)  # type: ignore[arg-type]  # of each field's own type, as set above

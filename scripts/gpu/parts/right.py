@@ -198,7 +198,7 @@ class capped:  # noqa: N801  # used like a function
             total = torch.cuda.get_device_properties(0).total_memory
             torch.cuda.set_per_process_memory_fraction(max(self._size, 1 << 20) / total)
         else:
-            setattr(worker_module, "train_network", self._refusing)  # noqa: B010
+            setattr(worker_module, "train_network", self._refusing)  # noqa: B010  # mypy takes no assignment
 
     def _refusing(self, *arguments: Any, micro_batches: int, **options: Any) -> Any:
         if self._size == 0 or micro_batches < 2:
@@ -209,7 +209,7 @@ class capped:  # noqa: N801  # used like a function
         if self._on_card:
             torch.cuda.set_per_process_memory_fraction(1.0)
             torch.cuda.empty_cache()
-        setattr(worker_module, "train_network", train_network)  # noqa: B010
+        setattr(worker_module, "train_network", train_network)  # noqa: B010  # mypy takes no assignment
 
 
 def data_memory(session: Session) -> None:
