@@ -97,18 +97,3 @@ def draw_networks(
     first = [rows.setdefault(key, row) for row, key in enumerate(network_keys(drawn))]
     different, counts = np.unique(first, return_counts=True)
     return Drawn(drawn.take(different), counts.astype(np.int64), budget.resolution, num_classes)
-
-
-def draw_pool(
-    space: Space,
-    *,
-    seed: int,
-    budget: BudgetSettings,
-    network: NetworkSettings,
-    num_classes: int,
-    draws: int = POOL_DRAWS,
-) -> Pool:
-    """The pool of a space; see `draw_networks`."""
-    return draw_networks(
-        space, seed=seed, budget=budget, network=network, num_classes=num_classes, draws=draws
-    ).pool

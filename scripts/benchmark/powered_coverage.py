@@ -33,7 +33,7 @@ from omegaconf import OmegaConf
 
 from designspace.analysis.cross_fit import DesignedPool, Trained, cross_fit_designs, design_pools
 from designspace.analysis.powered import difference_estimate, mean_estimate, share_estimate
-from designspace.analysis.powered_features import draw_pool, features
+from designspace.analysis.powered_features import draw_networks, features
 from designspace.analysis.statistics import ALPHA, Estimate
 from designspace.files import replacing
 from designspace.networks.architecture import Architectures, FloatArray
@@ -81,7 +81,9 @@ def world(seed: int) -> dict[str, Space]:
         space = parse_space(folder.name, declared, source=str(folder))
         budget = BudgetSettings(**config["budget"])
         network = NetworkSettings(**config["network"])
-        pools[folder.name] = draw_pool(space, seed=seed, budget=budget, network=network, num_classes=CLASSES)
+        pools[folder.name] = draw_networks(
+            space, seed=seed, budget=budget, network=network, num_classes=CLASSES
+        ).pool
         runs = pd.read_parquet(folder / "runs.parquet").query("status == 'done'")
         networks = Architectures.from_frame(runs)
         trained.append(features(networks, resolution=budget.resolution, num_classes=CLASSES))

@@ -18,7 +18,7 @@ from designspace.analysis.powered import (
     moments,
     share_estimate,
 )
-from designspace.analysis.powered_features import Pool, draw_pool, features
+from designspace.analysis.powered_features import Pool, draw_networks, features
 from designspace.analysis.predictor import Basis, assign_folds, fit
 from designspace.networks.architecture import Architecture, Architectures, FloatArray
 from designspace.networks.settings import NetworkSettings
@@ -244,14 +244,14 @@ def test_the_pool_follows_the_law_and_a_population_starts_like_it() -> None:
     assert len(different) < 300
     population = sample(space, len(different), seed=5, **settings).networks
     assert list(network_keys(population)) == different
-    pool = draw_pool(space, seed=5, draws=300, **settings)
+    pool = draw_networks(space, seed=5, draws=300, **settings).pool
     assert (pool.draws, len(pool.keys)) == (300, len(pool.features))
     assert set(pool.keys) != set(different)  # a stream of its own
 
 
 def test_networks_of_the_pool_are_found_by_key_and_have_finite_features() -> None:
-    pool = draw_pool(
+    pool = draw_networks(
         load_space("anynetx_e"), seed=0, draws=50, budget=BUDGET, network=NETWORK, num_classes=10
-    )
+    ).pool
     assert pool.places[pool.keys[7]] == 7
     assert np.isfinite(pool.features).all()
