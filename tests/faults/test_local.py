@@ -307,7 +307,7 @@ def test_a_folder_that_takes_no_writes(tmp_path, truth):
     with read_only(study.output):
         ended = study.run()
     assert ended.status == 2
-    assert ended.stderr.count("\n") == 2  # what was sampled, and the error
+    assert ended.stderr.count("\n") == 3  # advice on the batch, what was sampled, and the error
     assert ended.last_line.startswith("error: output_root: cannot write into")
     with study.start() as run:
         run.until(lambda: study.files("*.checkpoint"))
