@@ -13,6 +13,7 @@ from torch import Tensor
 
 Step = Callable[[Tensor, Tensor], Tensor]  # images, labels -> mean loss of the batch; updates the weights
 
+MEMORY_MARGIN = 1.1  # times what a step has taken, for what lies between blocks
 EAGER_STEPS = 3  # before the capture: they create the momentum buffers and choose cuDNN's algorithms
 
 
@@ -30,8 +31,10 @@ class GraphedStep:
         self._batch_size = batch_size
         self._eager = EAGER_STEPS
         self._replay: Callable[[], Tensor] | None = None
-        cuda = device.type == "cuda"
+        self._device, cuda = device, device.type == "cuda"
         self._stream = torch.cuda.Stream(device) if cuda else None  # type: ignore[no-untyped-call]
+        if cuda:
+            torch.cuda.reset_peak_memory_stats(device)  # what the steps before the capture need
         for group in optimizer.param_groups:  # a plain number would be captured as it is now
             group["lr"] = torch.as_tensor(group["lr"], dtype=torch.float32, device=device)
 
@@ -40,6 +43,9 @@ class GraphedStep:
             return self._eagerly(images, labels)
         if self._eager > 0:
             self._eager -= 1
+            return self._eagerly(images, labels)
+        if self._replay is None and not self._fits():
+            self._eager = EAGER_STEPS  # and then ask again: another process may have ended
             return self._eagerly(images, labels)
         if self._replay is None:
             self._images, self._labels = images.clone(), labels.clone()
@@ -60,6 +66,19 @@ class GraphedStep:
         torch.cuda.current_stream().wait_stream(self._stream)
         return loss
 
+    def _fits(self) -> bool:
+        """Whether there is memory for the graph's own pool, as much as a step has taken so far.
+
+        A capture that runs out of memory may leave the allocator unusable (PyTorch before 2.13); without a
+        graph the step gives the same bits.
+        """
+        if self._stream is None:
+            return True
+        torch.cuda.empty_cache()
+        free, _ = torch.cuda.mem_get_info(self._device)
+        kept = torch.cuda.memory_allocated(self._device)
+        return has_room(free, kept, torch.cuda.max_memory_allocated(self._device))
+
     def _capture(self) -> Callable[[], Tensor]:
         """Record the step on the static batch, without running it."""
         if self._stream is None:
@@ -75,3 +94,8 @@ class GraphedStep:
             return loss
 
         return replay
+
+
+def has_room(free: int, kept: int, peak: int) -> bool:
+    """Whether `free` bytes hold a step's memory once more: its peak without what is kept between steps."""
+    return free >= MEMORY_MARGIN * (peak - kept)

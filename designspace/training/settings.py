@@ -33,6 +33,7 @@ class TrainSettings:
     memory_format: str = "channels_last"  # channels_last, contiguous or auto: the faster
     val_batch_size: int = 500  # images
     deterministic: bool = False  # on a GPU: deterministic kernels only (slower); the CPU always is
+    cudnn_benchmark: bool = True  # on a GPU: time cuDNN's algorithms for each new shape; not if deterministic
     cuda_graphs: bool = False  # on a GPU: replay each step as one graph, for networks of many small kernels
 
     @property

@@ -13,7 +13,7 @@ import torch
 
 from designspace.data.images import ImageData
 from designspace.data.loading import Splits, load_data
-from designspace.errors import one_line
+from designspace.errors import RunError, one_line
 from designspace.files import host_name
 from designspace.launch import interrupt
 from designspace.networks.architecture import Architecture
@@ -57,16 +57,23 @@ class Worker:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         if self._device.type == "cuda":
             _set_up_gpu(job.train)
-        self._data = data or load_data(
-            job.data,
-            resolution=job.resolution,
-            device=self._device,
-            found=job.found,
-            splits=Splits() if job.final is None else Splits(job.final.splits),
-        )
+        self._data = data or self._load(Splits() if job.final is None else Splits(job.final.splits))
         self._test_data: ImageData | None = None
         job.train.check_batch(self._data.info.num_train)
         self._settings = self._settled()
+
+    def _load(self, splits: Splits) -> ImageData:
+        """The splits' images. Raises RunError where a GPU has no room for them."""
+        job = self._job
+        try:
+            return load_data(
+                job.data, resolution=job.resolution, device=self._device, found=job.found, splits=splits
+            )
+        except torch.OutOfMemoryError as error:
+            raise RunError(
+                f"data.name={job.data.name}: the memory of the GPU does not hold its images once per worker "
+                f"({one_line(error)}); fewer workers per GPU, or for image files data.cache=off"
+            ) from None
 
     def __call__(self, request: Model | Timing) -> Record | float:
         """Train a model, write and return its record; or the seconds that a model would take."""
@@ -118,13 +125,7 @@ class Worker:
         final, path = self._job.final, self._folder.weights(model.model_id)
         assert final is not None, "only models of a final training are tested"
         if self._test_data is None:
-            self._test_data = load_data(
-                self._job.data,
-                resolution=self._job.resolution,
-                device=self._device,
-                found=self._job.found,
-                splits=Splits(evaluate="test"),
-            )
+            self._test_data = self._load(Splits(evaluate="test"))
         network = self._build(model.architecture, model.seed)
         digest = read_weights(path, network)
         note_look(final.looks, Look(model.model_id, final.recipe, digest), again=final.again)
@@ -279,5 +280,6 @@ def _set_up_gpu(settings: TrainSettings) -> None:
     # At once in the process and before its first kernel: cuBLAS reads its variable where a handle is made.
     torch.backends.cuda.matmul.allow_tf32 = True
     torch.backends.cudnn.allow_tf32 = True
-    torch.backends.cudnn.benchmark = not settings.deterministic  # it may choose another algorithm each time
+    # It may choose another algorithm each time.
+    torch.backends.cudnn.benchmark = settings.cudnn_benchmark and not settings.deterministic
     torch.use_deterministic_algorithms(settings.deterministic)

@@ -8,7 +8,7 @@ from torch import nn
 
 from designspace.data.images import InMemoryImages
 from designspace.data.settings import DataInfo
-from designspace.training.graph import EAGER_STEPS, GraphedStep
+from designspace.training.graph import EAGER_STEPS, GraphedStep, has_room
 from designspace.training.loop import train_network
 from designspace.training.settings import TrainSettings
 
@@ -81,3 +81,19 @@ def test_the_replayed_batch_always_lies_at_the_same_place():
     for batch in batches:
         graphed(*batch)
     assert len(set(pointers[EAGER_STEPS:])) == 1
+
+
+def test_without_room_for_its_memory_there_is_no_graph_and_the_same_result(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    expected, expected_weights = trained(graphs=True)
+    monkeypatch.setattr(GraphedStep, "_fits", lambda step: False)
+    monkeypatch.setattr(GraphedStep, "_capture", lambda step: pytest.fail("captured"))
+    losses, weights = trained(graphs=True)
+    assert losses == expected
+    assert torch.equal(weights, expected_weights)
+
+
+@pytest.mark.parametrize(("free", "room"), [(54, False), (56, True)])
+def test_a_graph_needs_once_more_what_a_step_takes_beside_what_is_kept(free: int, room: bool) -> None:
+    assert has_room(free, kept=50, peak=100) is room

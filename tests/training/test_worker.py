@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from designspace.data.settings import DataSettings
+from designspace.errors import RunError
 from designspace.launch.interrupt import Interrupted
 from designspace.launch.settings import LauncherSettings
 from designspace.networks.architecture import Architecture
@@ -145,3 +146,14 @@ def test_several_models_on_a_gpu_make_longer_tasks():
     settings = LauncherSettings(name="slurm", gpus=2, workers_per_gpu=3)
     assert models_per_task(settings, 600, 500) == 18
     assert models_per_task(LauncherSettings(name="slurm", models_per_task=7), 600, 500) == 7
+
+
+def test_images_that_a_gpu_does_not_hold_are_named_with_what_helps(
+    folder: SpaceFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(*arguments: object, **options: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("designspace.training.worker.load_data", load)
+    with pytest.raises(RunError, match=r"data\.name=fashion_mnist_small: .* fewer workers per GPU"):
+        Worker(Job(folder, DataSettings(), NetworkSettings(), TrainSettings(), resolution=8))

@@ -55,6 +55,7 @@ SETTINGS = (
     Setting("1 worker, graphs, TF32", 1, GRAPHS),
     Setting("4 workers, no graphs, TF32", 4),
     Setting("workers=auto, graphs, TF32", "auto", GRAPHS),
+    Setting("4 workers, graphs, TF32, no cuDNN benchmark", 4, (*GRAPHS, "train.cudnn_benchmark=false")),
     Setting("4 workers, graphs, bf16", 4, (*GRAPHS, "train.precision=bf16")),
     Setting("8 workers, graphs, TF32", 8, GRAPHS),
     Setting("4 workers, graphs, fp32", 4, GRAPHS, tuple(NO_TF32.items())),
