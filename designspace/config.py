@@ -80,6 +80,7 @@ class RunConfig:
     train: TrainSettings = field(default_factory=TrainSettings)
     launcher: LauncherSettings = field(default_factory=LauncherSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
+    space_overrides: dict[str, dict[str, Any]] = field(default_factory=dict)  # e.g. {all: {stages: 3}}
 
     def problems(self) -> list[str]:
         """One line for each invalid value of all groups."""

@@ -31,6 +31,7 @@ FUNCTION = re.compile(r"(choice|range|interval|glob|sort|shuffle|tag)\(.*\)", re
 ITEMS = re.compile(r"""(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|[^,'"]|['"])+""", re.DOTALL)
 ASSIGNMENT = re.compile(r"(?P<plus>\+{0,2})(?P<key>[A-Za-z_][\w.]*)=(?P<value>.*)", re.DOTALL)
 DELETION = re.compile(r"~[A-Za-z_][\w.]*(=.*)?", re.DOTALL)
+TEXTS = dict[str, Any]  # options that another program reads, as they were typed
 KINDS = {
     int: "a whole number",
     float: "a number",
@@ -131,15 +132,22 @@ def _typed(argument: str, types: Mapping[str, Any], choices: Mapping[str, Sequen
     elif kind == list[str] and value != "null" and not FUNCTION.fullmatch(value):  # brackets may be left out
         inside = value[1:-1] if re.fullmatch(r"\[.*\]", value, re.DOTALL) else value
         value = f"[{','.join(_quoted_item(item) for item in _items(inside))}]"
-    elif get_origin(kind) is dict:
+    elif kind == TEXTS:
         plus, value = "++", _mapping(value)  # its keys are the user's own
-    elif get_origin(types.get(key.rpartition(".")[0])) is dict:
-        plus, value = "++", _number_as_typed(value)
+    elif (within := _mapping_above(key, types)) is not None:
+        plus, value = "++", _number_as_typed(value) if within == TEXTS else value
     elif key in choices and not FUNCTION.fullmatch(value):
         for name in _items(value) or [""]:
             if name not in choices[key]:
                 raise UserError(f"{key}={name}: unknown; must be one of {', '.join(choices[key])}")
     return f"{plus}{key}={value}"
+
+
+def _mapping_above(key: str, types: Mapping[str, Any]) -> Any:
+    """The type of the mapping with keys of the user's own in which the key lies, or which it is, if any."""
+    parts = key.split(".")
+    kinds = (types.get(".".join(parts[:count])) for count in range(1, len(parts) + 1))
+    return next((kind for kind in kinds if get_origin(kind) is dict), None)
 
 
 def _items(text: str) -> list[str]:
@@ -242,11 +250,14 @@ def _suggestion(key: str, schema: type) -> str:
 def _wrong_type(key: str, error: OmegaConfBaseException, schema: type, job: Sequence[str]) -> str:
     """`key=value: must be ...`, with the value as it was typed, or else as a file has it."""
     whole, index, _ = key.partition("[")  # of a list, whose item it may be
-    typed = [value for name, _, value in (one.lstrip("+").partition("=") for one in job) if name == whole]
+    pairs = [one.lstrip("+").partition("=") for one in job]
+    # OmegaConf forgets the keys above a mapping within a mapping.
+    whole = next((name for name, *_ in pairs if name.endswith(f".{whole}")), whole)
+    typed = [value for name, _, value in pairs if name == whole]
     value = typed[-1] if typed else error.value
     kind: Any = schema
     for name in whole.split("."):
-        kind = get_type_hints(kind)[name]
+        kind = get_args(kind)[1] if get_origin(kind) is dict else get_type_hints(kind)[name]
     if index and not typed:
         kind = next(get_args(part)[0] for part in (kind, *get_args(kind)) if get_origin(part) is list)
     else:

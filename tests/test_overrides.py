@@ -231,3 +231,16 @@ def leaves(value):
             yield from leaves(inner)
     else:
         yield value
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["space_overrides={all: {stages: 3}, regnet: {wa: {low: 1.5}}}"],
+        ["space_overrides.all.stages=3", "space_overrides.regnet.wa.low=1.5"],
+        ["space_overrides.all={stages: 3}", "space_overrides.regnet={wa: {low: 1.5}}"],
+    ],
+)
+def test_overrides_of_spaces_are_numbers_and_need_no_plus(arguments: list[str]) -> None:
+    (found,) = values(*arguments)
+    assert found.space_overrides == {"all": {"stages": 3}, "regnet": {"wa": {"low": 1.5}}}

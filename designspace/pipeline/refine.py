@@ -28,6 +28,7 @@ from designspace.pipeline.refinement_files import (
 from designspace.spaces.load import Space, load_space, refine_space
 from designspace.spaces.restrictions import SHARED, Restriction
 from designspace.store.paths import SpaceFolder, StudyFolder, find_study, studies
+from designspace.store.population import read_overrides
 from designspace.store.tables import MISSING
 
 
@@ -45,9 +46,9 @@ def refine(config: RefineConfig) -> RefineResult:
     Raises:
         UserError: the space, study or restriction is invalid, or nothing is trained.
     """
-    base = load_space(config.space.source)
-    study = _find_study(config, base.name)
+    study = _find_study(config, load_space(config.space.source).name)
     check_name(study.root)
+    base = _base(config, study)
     runs = _read_population(study.space(base.name), base)
     restrict = config.restrict.declared()
     if not restrict and config.name is not None:
@@ -64,6 +65,12 @@ def refine(config: RefineConfig) -> RefineResult:
     if not restrictions:
         raise UserError(f"restrict={flow(restrict)}: space {base.name} has it already")
     return _answer(config, Step(study, base, refined, restrict, restrictions, runs))
+
+
+def _base(config: RefineConfig, study: StudyFolder) -> Space:
+    """The space with the overrides that its population in the study was sampled with."""
+    name = load_space(config.space.source).name
+    return load_space(config.space.source, read_overrides(study.space(name)))
 
 
 def _find_study(config: RefineConfig, space: str) -> StudyFolder:

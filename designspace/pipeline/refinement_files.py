@@ -36,7 +36,7 @@ from designspace.spaces.load import (
 )
 from designspace.spaces.restrictions import Restriction
 from designspace.store.paths import SpaceFolder, StudyFolder
-from designspace.store.population import read_settings
+from designspace.store.population import read_overrides, read_settings
 from designspace.store.tables import MISSING
 from designspace.store.versions import git_commit, versions
 from designspace.yaml_files import read_yaml
@@ -152,8 +152,9 @@ def write_space(config: RefineConfig, step: Step, kept: int) -> tuple[Path, bool
     folder = OWN_SPACES if config.output is None else user_path("output", config.output)
     known = named_space_file(str(config.name)) if config.output is None else None
     path = known or folder / f"{config.name}.yaml"
+    overrides = read_overrides(step.study.space(step.base.name))
     if path.exists():
-        if stream_key(load_space(path.resolve())) != stream_key(step.refined):
+        if stream_key(load_space(path.resolve(), overrides)) != stream_key(step.refined):
             raise UserError(f"name={config.name}: {path} declares another space; choose another name")
         return path, False
     try:
@@ -162,7 +163,7 @@ def write_space(config: RefineConfig, step: Step, kept: int) -> tuple[Path, bool
             temporary.write_text(_space_text(config, step, folder, kept), encoding="utf-8")
     except OSError as error:
         raise UserError(f"output: cannot write {path}: {error.strerror}; choose another folder") from None
-    assert stream_key(load_space(path.resolve())) == stream_key(step.refined)
+    assert stream_key(load_space(path.resolve(), overrides)) == stream_key(step.refined)
     return path, True
 
 

@@ -66,7 +66,7 @@ def run(config: RunConfig) -> RunResult:
         UserError: the configuration, the folder or the data are invalid.
         RunError: the workers cannot be started.
     """
-    space = load_models(config.space.source)
+    space = load_models(config.space.source, config.space_overrides)
     folder = study_folder(config.output_root, config.study).space(space.name)
     trains = config.stop_after != "sample"  # which needs no images
     config = as_begun(config, folder)

@@ -30,6 +30,7 @@ def _overrides(experiment: str, study: StudyFolder, settings: Mapping[str, Any])
         **{key: settings[key] for key in ("num_models", "seed") if key in settings},
         # keys that came later than the settings keep their defaults
         **{key: now[key] | (settings.get(key) or {}) for key in TRAINING_SECTIONS},
+        "space_overrides": settings.get("space_overrides") or {},
         "study": study.name,
         "output_root": str(study.root.parent),
     }

@@ -14,7 +14,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, get_args
 
 import numpy as np
@@ -24,6 +24,7 @@ from designspace.files import CONF_FOLDER, user_path
 from designspace.networks.blocks import BLOCKS
 from designspace.spaces.anynet import AnyNetSpace
 from designspace.spaces.distributions import Distribution, choice, log_normal, log_uniform, uniform
+from designspace.spaces.overrides import override
 from designspace.spaces.quantized_linear import Rounding
 from designspace.spaces.references import FAMILY, ReferenceSpace, parse_references
 from designspace.spaces.regnet import RegNetSpace
@@ -48,6 +49,7 @@ BOTTLENECK_PARAMETERS = {"bottleneck_ratios", "bottleneck_ratio"}  # of blocks t
 GROUP_PARAMETERS = {"group_widths", "group_width"}  # of blocks that read g
 INTEGERS = {"depths", "widths", "group_widths", "depth", "group_width"}
 MAX_STAGES = 8
+NO_OVERRIDES: Mapping[str, Any] = MappingProxyType({})
 ROUNDINGS = get_args(Rounding)  # the first is the default
 KEYS = ("base", "family", "block", "stages", "parameters", "restrictions", "rounding", "networks")
 
@@ -62,27 +64,33 @@ def named_space_file(name: str) -> Path | None:
     return _existing(name, OWN_SPACES) or _existing(name, SPACE_FOLDER)
 
 
-def load_space(name_or_path: str | Path) -> Space:
-    """The space of that name (see `available_spaces`) or declared in that YAML file.
+def load_space(name_or_path: str | Path, overrides: Mapping[str, Any] = NO_OVERRIDES) -> Space:
+    """The space of that name (see `available_spaces`) or declared in that YAML file, with the overrides.
 
     Raises:
         UserError: the space is unknown or its declaration is wrong; the message names file, key and
             what is allowed.
     """
-    found = load_models(name_or_path)
+    found = load_models(name_or_path, overrides)
     if isinstance(found, ReferenceSpace):
         raise UserError(f"space={name_or_path}: lists published networks, and is no space to draw them from")
     return found
 
 
-def load_models(name_or_path: str | Path) -> Space | ReferenceSpace:
-    """As `load_space`, or the list of published networks that is declared there (`family: reference`)."""
+def load_models(
+    name_or_path: str | Path, overrides: Mapping[str, Any] = NO_OVERRIDES
+) -> Space | ReferenceSpace:
+    """As `load_space`, or the list of published networks that is declared there (`family: reference`).
+
+    Overrides change spaces alone.
+    """
     path = _find(str(name_or_path), Path())
     declared = _read(path, seen=())
     if declared.get("family") == FAMILY:
         _check_name(path.stem, path.name)
         return parse_references(path.stem, declared, source=path.name)
-    return parse_space(path.stem, declared, source=path.name)
+    source = f"{path.name} with space_overrides" if overrides else path.name
+    return parse_space(path.stem, override(path.stem, declared, overrides, tuple(PARAMETERS)), source=source)
 
 
 def stream_key(space: Space) -> list[int]:

@@ -24,6 +24,11 @@ def read_settings(folder: SpaceFolder) -> dict[str, Any]:
     return settings
 
 
+def read_overrides(folder: SpaceFolder) -> dict[str, Any]:
+    """The overrides of the space's declaration that the population was sampled with."""
+    return dict(read_settings(folder).get("space_overrides") or {})
+
+
 def with_block_and_stem(folder: SpaceFolder, models: pd.DataFrame) -> pd.DataFrame:
     """Fill in `block`, `stem_width` and `stem_stride` where the table was written before it had them.
 

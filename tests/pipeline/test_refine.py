@@ -117,6 +117,15 @@ def test_the_walk_from_hypothesis_to_verdict(root):
     assert record("narrow") == final
 
 
+def test_a_space_sampled_with_overrides_is_refined_with_them(root: Path) -> None:
+    overrides = {"all": {"stages": 3}}
+    train("anynetx_c", error=lambda models: 20 + 2.0 * (b(models) == 4), space_overrides=overrides)
+    wanted = config(restrict=RestrictSettings(bottleneck_ratios=B_RANGE), name="narrow")
+    assert "'space_overrides.all={stages: 3}'" in refine(wanted).text  # of the command that trains it
+    train("spaces/narrow.yaml", space_overrides=overrides)
+    assert "verdict: confirmed. narrow is better than anynetx_c" in refine(wanted).text
+
+
 @pytest.mark.parametrize(("shift", "status"), [(3.0, "not confirmed"), (0.0, "undecided")])
 def test_a_hypothesis_may_fail(root, shift, status):
     train("anynetx_c")

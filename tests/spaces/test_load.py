@@ -1,5 +1,8 @@
 """Declared spaces: inheritance, a user's own file, and one-line errors for what cannot be."""
 
+import re
+from typing import Any
+
 import pytest
 import yaml
 
@@ -170,3 +173,32 @@ def test_a_merge_key_may_be_overridden(write):
 def test_unknown_names(name):
     with pytest.raises(UserError, match=r"space=.*anynetx_a"):
         load_space(name)
+
+
+def test_overrides_change_what_is_declared_for_all_spaces_and_for_a_family() -> None:
+    overrides = {"all": {"stages": 3}, "regnet": {"wa": {"low": 1}}}
+    anynet, regnet = (load_space(name, overrides) for name in ("anynetx_c", "regnetx"))
+    plain = load_space("regnetx").definition
+    assert (anynet.stages, regnet.stages) == (3, 3)
+    assert anynet.definition["parameters"] == load_space("anynetx_c").definition["parameters"]
+    wa = {**plain["parameters"]["wa"], "low": 1}
+    assert regnet.definition["parameters"] == {**plain["parameters"], "wa": wa}
+    assert load_space("regnetx").definition == plain
+
+
+@pytest.mark.parametrize(
+    ("overrides", "line"),
+    [
+        ({"anynt": {"stages": 3}}, "space_overrides.anynt: unknown; must be one of all, anynet, regnet"),
+        ({"all": {"wa": {"low": 1}}}, "space_overrides.all.wa: anynetx_c does not declare it"),
+        ({"all": {"stages": 0}}, "anynetx_c.yaml with space_overrides: stages=0: must be"),
+        ({"anynet": {"depths": 3}}, "space_overrides.anynet.depths=3: must be keys of its distribution"),
+        (
+            {"anynet": {"depths": {"lw": 3}}},
+            "anynetx_c.yaml with space_overrides: parameters.depths.lw: unknown",
+        ),
+    ],
+)
+def test_overrides_that_a_space_cannot_take_are_named(overrides: dict[str, Any], line: str) -> None:
+    with pytest.raises(UserError, match=re.escape(line)):
+        load_space("anynetx_c", overrides)
