@@ -38,7 +38,7 @@ from designspace.report.text.costs import cost_notes, cost_statements
 from designspace.report.text.noise import noise_notes, noise_statements
 from designspace.report.text.numbers import estimate_words
 from designspace.report.text.powered import powered_statements
-from designspace.report.text.ranking import ranking_notes, ranking_statements
+from designspace.report.text.ranking import faithfulness, ranking_notes, ranking_statements
 from designspace.report.text.references import reference_statements
 from designspace.report.text.summary import best_model, by_mean, headline
 from designspace.report.topic import Draw, Topic
@@ -46,14 +46,17 @@ from designspace.report.width_figure import good_and_bad_figure, width_figure
 
 
 def summary(study: StudyAnalysis) -> list[str]:
-    """What was found, a paragraph each: first that nothing was learnt, if so; then the headline, every
-    step from one space to the next, shown ones first, and where the best published network stands."""
+    """What was found, a paragraph each: first that nothing was learnt, if so; then the headline, how far
+    brief training can be trusted, every step from one space to the next, shown ones first, and where the
+    best published network stands."""
     steps = neighbours(study.comparisons, [space.name for space in study.spaces])
     shown_first = sorted(steps, key=lambda step: step.verdict not in (BETTER, WORSE))
     found = [comparison_sentence(step) for step in shown_first]
     references = reference_statements(study.references)[:1]  # that of the lowest error
     opening = [*chance_sentences(study.chance), *headline(study), *powered_statements(study)]
-    return [*opening, *best_model(study), *found, *leads(study)[:1], *references]
+    best = best_model(study)
+    trust = [faithfulness(study.ranking)] if best else []  # nothing is said of what is not trained
+    return [*opening, *best, *trust, *found, *leads(study)[:1], *references]
 
 
 def leads(study: StudyAnalysis) -> list[str]:

@@ -1,9 +1,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import kendalltau, spearmanr
 
 from designspace.analysis.ranking import RankingAnalysis, rank_models
 from designspace.report.ranking_figure import ranking_figure
+from designspace.report.text.ranking import faithfulness
 
 
 def analyzed(runs: pd.DataFrame, extended: pd.DataFrame | None = None) -> RankingAnalysis:
@@ -43,6 +45,19 @@ def test_longer_training_has_its_panels_and_the_choice_is_marked(curves: pd.Data
     assert circle.get_xdata()[0] == part.brief.min()
     assert circle.get_ydata()[0] - least.get_ydata()[0] == pytest.approx(part.regret.value)
     assert "8 models, 4 without both errors" in axes.get_title()
+
+
+def test_how_far_brief_training_can_be_trusted_is_said_in_one_sentence(curves: pd.DataFrame) -> None:
+    longer = curves[curves["space"] == "anynetx_c"].assign(epochs=30)
+    longer["error"] -= np.linspace(0, 5, len(longer))
+    ranking = analyzed(curves, longer)
+    (part,) = ranking.extended
+    sentence = faithfulness(ranking)
+    assert "as training of 30 epochs instead of 3 does" in sentence
+    assert f"Kendall's tau {kendalltau(part.brief, part.extended).statistic:.2f} [" in sentence
+    assert f"Spearman's rho {spearmanr(part.brief, part.extended).statistic:.2f} [" in sentence
+    assert "(8 networks)" in sentence
+    assert "not known" in faithfulness(analyzed(curves))
 
 
 def test_nothing_to_compare_is_said(runs: pd.DataFrame) -> None:

@@ -41,6 +41,7 @@ def study(levels: Mapping[str, float], **others: Any) -> Any:
         comparisons=compare_all(populations),
         noise=noise,
         normalized=[],
+        ranking=SimpleNamespace(pooled_extended=None, extended=()),
         **others,
     )
 
@@ -77,6 +78,7 @@ def test_the_best_model_with_what_is_expected_of_it() -> None:
 
 
 def test_what_is_shown_comes_before_what_is_not() -> None:
-    _, _, first, second = summary(study({"a": 15.0, "b": 15.0, "c": 20.0}))
+    _, _, trust, first, second = summary(study({"a": 15.0, "b": 15.0, "c": 20.0}))
+    assert trust.endswith("is not known: train some of them longer as well (extended_epochs).")
     assert first.startswith("b is better than c")
     assert second.startswith(("No difference of b and a", "It is not settled whether b and a"))

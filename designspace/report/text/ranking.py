@@ -17,6 +17,31 @@ def ranking_statements(ranking: RankingAnalysis) -> tuple[str, ...]:
     )
 
 
+def faithfulness(ranking: RankingAnalysis) -> str:
+    """How well the brief training ranks networks as longer training does; or that nothing tells."""
+    pooled = ranking.pooled_extended
+    parts = [part for part in ranking.extended if not math.isnan(part.agreement.tau.value)]
+    if pooled is None or math.isnan(pooled.tau.value):
+        return (
+            "How well this brief training ranks networks as longer training would is not known: "
+            "train some of them longer as well (extended_epochs)."
+        )
+    words = f"Kendall's tau {estimate_words(pooled.tau)}, Spearman's rho {estimate_words(pooled.spearman)}"
+    spaces = "; ".join(f"{part.name} {estimate_words(part.agreement.tau)}" for part in parts)
+    beside = f"; tau of each space: {spaces}" if len(parts) > 1 else ""
+    return (
+        f"The brief training ranks networks of one space as training of {_lengths(parts)} does with {words} "
+        f"({pooled.n} networks{beside})."
+    )
+
+
+def _lengths(parts: Sequence[ExtendedRanking]) -> str:
+    """So many times as long, where it is known and the same for all spaces."""
+    lengths = {(part.brief_epochs, part.extended_epochs) for part in parts}
+    brief, extended = lengths.pop() if len(lengths) == 1 else (0, 0)
+    return f"{extended} epochs instead of {brief}" if brief else "more epochs"
+
+
 def ranking_notes(ranking: RankingAnalysis) -> tuple[str, ...]:
     """What is left out, and why."""
     return tuple(_notes(ranking))
