@@ -49,6 +49,7 @@ class Program:
     groups: tuple[str, ...]  # folders of conf/ that it offers a choice from
     summary: str  # for --help; {name} stands for the command line of the program of that name
     place: Callable[[Any], str] | None = None  # what only one of several jobs may write into
+    order: Callable[[Sequence[Any]], Sequence[Any]] | None = None  # of several jobs, which it may cut up
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,8 @@ def _main(program: Program, arguments: Sequence[str]) -> int:
     except OmegaConfBaseException as error:  # an interpolation that cannot be resolved
         raise UserError(explain(error, program.schema)) from None
     _check_places(program, configs)
-    return max(_guarded(lambda config=config: program.job(config)) for config in configs)  # type: ignore[misc]
+    jobs = configs if program.order is None else program.order(configs)
+    return max(_guarded(lambda config=config: program.job(config)) for config in jobs)  # type: ignore[misc]
 
 
 def _read_flags(arguments: Sequence[str], schema: type) -> _CommandLine:
@@ -309,6 +311,12 @@ def refine(config: configuration.RefineConfig) -> int:
     return Status.OK
 
 
+def _in_turns(configs: Sequence[configuration.RunConfig]) -> Sequence[configuration.RunConfig]:
+    from designspace.pipeline.sample_and_train import in_turns
+
+    return in_turns(configs) if len(configs) > 1 else configs
+
+
 def _space_folder(config: configuration.RunConfig) -> str:
     return str(Path(config.output_root, config.study, Path(config.space.source).stem))
 
@@ -327,6 +335,7 @@ Running the same command again continues where it stopped.
 Results: <output_root>/<study>/<space>/.
 """,
     place=_space_folder,
+    order=_in_turns,
 )
 ANALYZE = Program(
     "analyze",

@@ -74,6 +74,7 @@ class RunConfig:
     seed: int = 0  # decides the population and every model's training
     stop_after: str | None = None  # "sample" writes the population and trains nothing
     plan: bool = False  # say what the run would take, and train nothing
+    interleave: bool = False  # several spaces (-m): train ten models of each in turn, not one after the other
     budget: BudgetSettings = field(default_factory=BudgetSettings)
     network: NetworkSettings = field(default_factory=NetworkSettings)
     data: DataSettings = field(default_factory=DataSettings)
@@ -97,6 +98,11 @@ class RunConfig:
                 f"above train.epochs={self.train.epochs} and at most {MAX_EPOCHS}, or null",
             ),
             ("stop_after", self.stop_after in (None, *STOPS), f"one of {', '.join(STOPS)}, or null"),
+            (
+                "interleave",
+                not self.interleave or self.limits.gpu_hours is None,
+                "false where limits.gpu_hours is set, which is checked before a space is trained as a whole",
+            ),
         ]
         sections = (self.budget, self.network, self.train, self.launcher, self.limits)
         found = [line for section in sections for line in section.problems()]

@@ -41,6 +41,7 @@ PASSING_KEYS = (
     "output_root",
     "stop_after",
     "plan",
+    "interleave",
     "repeats",
     "extended_epochs",
     "subsample",

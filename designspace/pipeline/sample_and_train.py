@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import pandas as pd
@@ -43,6 +43,9 @@ from designspace.store.paths import SpaceFolder, study_folder
 log = logging.getLogger(__name__)
 
 
+TURN = 10  # models of each space, where several are trained in turn
+
+
 @dataclass(frozen=True)
 class RunResult:
     """How the steps of one space ended."""
@@ -57,6 +60,25 @@ class RunResult:
         """Whether every model has an error or has diverged."""
         everything = sum(self.reruns.values(), self.counts)
         return not (everything["failed"] or everything["missing"])
+
+
+def in_turns(configs: Sequence[RunConfig]) -> list[RunConfig]:
+    """The runs of several spaces: one after the other, or with `interleave` ten models of each in turn.
+
+    So a change of the machine falls on all spaces, and there is something to compare early. The first models
+    of a population do not depend on its size; the reruns of a subsample come in the last turns.
+    """
+    if not (configs and configs[0].interleave) or configs[0].plan or configs[0].stop_after:
+        return list(configs)
+    most = max(config.num_models for config in configs)
+    turns = ((models, config) for models in range(TURN, most + TURN, TURN) for config in configs)
+    return [
+        config
+        if models >= config.num_models
+        else replace(config, num_models=models, repeats=0, extended_epochs=None)
+        for models, config in turns
+        if models < config.num_models + TURN
+    ]
 
 
 def run(config: RunConfig) -> RunResult:

@@ -29,6 +29,7 @@ from designspace.networks.architecture import Architecture
 from designspace.networks.settings import NetworkSettings
 from designspace.pipeline import plan, sample_and_train
 from designspace.pipeline.sample import exclusive
+from designspace.pipeline.sample_and_train import in_turns
 from designspace.spaces.sampling import BudgetSettings
 from designspace.store.paths import SpaceFolder
 from designspace.store.records import Status, _checksum, read_record, write_record
@@ -560,3 +561,16 @@ def test_what_a_killed_run_left_before_its_first_result_ties_to_nothing(config):
     assert claim.exists()
     sample_and_train.run(debug(config, stop_after="sample", seed=1))
     assert yaml.safe_load(folder_of(config).config.read_text())["seed"] == 1
+
+
+def test_several_spaces_take_turns_of_ten_models_and_end_whole() -> None:
+    a, b = (
+        RunConfig(space=SpaceSettings(name), num_models=n, interleave=True, repeats=1)
+        for name, n in (("a", 25), ("b", 10))
+    )
+    turns = [(turn.space.source, turn.num_models, turn.repeats) for turn in in_turns([a, b])]
+    assert turns == [("a", 10, 0), ("b", 10, 1), ("a", 20, 0), ("a", 25, 1)]
+    apart = [replace(config, interleave=False) for config in (a, b)]
+    assert in_turns(apart) == apart
+    planned = [replace(config, plan=True) for config in (a, b)]
+    assert in_turns(planned) == planned
