@@ -1,6 +1,7 @@
 # make demo       set up .venv, train two small populations and compare them
 # make test       set up .venv with the test extra, run linter, type checker and tests
 # make faults     kill, hang, fill up and preempt real runs, here and on a SLURM cluster of its own
+#                  (faults-here and faults-slurm: one of these two)
 # make format     bring the code into its one form
 # make benchmark  time everything against its peer, over an hour on two quiet cores
 # make gpu        examine the package on a GPU, at most 8 minutes (docs/gpu.md); needs PYTHON to have torch
@@ -9,7 +10,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test faults format benchmark gpu clean
+.PHONY: demo test faults faults-here faults-slurm format benchmark gpu clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -23,8 +24,14 @@ test: $(VENV)/installed-test
 	$(BIN)/mypy
 	$(BIN)/pytest --ignore=tests/faults --ignore=tests/slurm -n 2 --dist=loadfile
 
-faults: $(VENV)/installed-test
-	$(BIN)/pytest tests/faults tests/slurm
+faults: $(VENV)/installed-test  # both at once: the cluster's tests mostly wait
+	$(MAKE) --jobs=2 --output-sync faults-here faults-slurm
+
+faults-here: $(VENV)/installed-test
+	$(BIN)/pytest tests/faults/test_local.py
+
+faults-slurm: $(VENV)/installed-test
+	$(BIN)/pytest tests/faults/test_slurm.py tests/slurm
 
 format: $(VENV)/installed-test
 	$(BIN)/ruff check --fix .
