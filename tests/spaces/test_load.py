@@ -1,13 +1,18 @@
 """Declared spaces: inheritance, a user's own file, and one-line errors for what cannot be."""
 
 import re
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
 from designspace.errors import UserError
 from designspace.spaces.load import available_spaces, load_space, stream_key
+
+TABLES = Path(__file__).parents[1] / "reference"
 
 
 @pytest.fixture
@@ -32,6 +37,7 @@ def test_the_spaces_of_the_paper_are_there():
         *(f"anynetx_{x}" for x in "abcde"),
         "regnetx",
         "regnety",
+        "regnetx_constrained",
         "anynetx_d_equal",
         "anynetx_d_decreasing",
     }
@@ -202,3 +208,17 @@ def test_overrides_change_what_is_declared_for_all_spaces_and_for_a_family() -> 
 def test_overrides_that_a_space_cannot_take_are_named(overrides: dict[str, Any], line: str) -> None:
     with pytest.raises(UserError, match=re.escape(line)):
         load_space("anynetx_c", overrides)
+
+
+def test_every_published_regnetx_is_in_the_constrained_space_of_its_regime() -> None:
+    table = pd.read_csv(TABLES / "complexity_exact.csv")
+    published = table[table["model"].str.startswith("RegNetX")]
+    regimes = [float(name[8:-2]) / (1000 if name.endswith("MF") else 1) for name in published["model"]]
+    space, bounded = load_space("regnetx_constrained"), np.array(regimes)  # GF
+    assert len(published) == 12
+    assert {r.parameter for r in space.restrictions} == {"depth", "wm", "bottleneck_ratio"}
+    for restriction in space.restrictions:
+        values = published.assign(bottleneck_ratio=1.0)[restriction.parameter].to_numpy()
+        assert restriction.allows(values).all(), restriction
+    assert (published["params"] / 1e6 < 3 + 5.5 * bounded).all()
+    assert (published["acts"] / 1e6 < 6.5 * np.sqrt(bounded)).all()
