@@ -284,6 +284,20 @@ def export(config: configuration.ExportConfig) -> int:
     return Status.OK
 
 
+def find(config: configuration.FindConfig) -> int:
+    """Job of `scripts/find.py`."""
+    from designspace.pipeline.find import find
+    from designspace.report.text.find import found_text
+
+    result = find(config)
+    if result is None:
+        return Status.OK
+    print(found_text(result.network_id, result.tested))
+    print(f"report:  {result.report}")
+    print(f"network: {result.folder}")
+    return Status.OK
+
+
 def show_status(config: configuration.StatusConfig) -> int:
     """Job of `scripts/status.py`."""
     from designspace.report.status import print_status
@@ -400,6 +414,23 @@ to use them, a model card, and what formats asks for. Each file is compared
 with the network before the folder appears. designspace.load_network reads it.
 """,
 )
+FIND = Program(
+    "find",
+    configuration.FindConfig,
+    find,
+    ("experiment", "data", "launcher"),
+    """From images and a budget to one network in a folder: all steps in a row.
+
+    {find} data.root=pets 'budget.flops=[4e6,5e6]'
+    {find} data.root=pets 'budget.flops=[4e6,5e6]' hours=2 plan=true
+
+A population of networks within the budget is trained briefly and compared; the
+best and the published networks that fit the budget are trained properly; the
+one with the least validation error is tested, beside the published ones, and
+exported. Running the same command again continues where it stopped.
+Results: <output_root>/<study>/, the network in its folder export/.
+""",
+)
 STATUS = Program(
     "status",
     configuration.StatusConfig,
@@ -421,5 +452,6 @@ cannot be used. What is not known is null.
 """,
 )
 PROGRAMS = {
-    program.name: program for program in (SAMPLE_AND_TRAIN, ANALYZE, REFINE, TRAIN_FINAL, EXPORT, STATUS)
+    program.name: program
+    for program in (SAMPLE_AND_TRAIN, ANALYZE, REFINE, TRAIN_FINAL, EXPORT, FIND, STATUS)
 }

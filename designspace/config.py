@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -31,6 +32,7 @@ MAX_SEED = 2**63 - 1
 MAX_RERUNS = 1_000
 FINAL_SPLITS = {"train_and_val": ("train", "val"), "train": ("train",)}  # by final.images
 TTA = ("none", "flip")
+FINAL_WARMUP_SHARE = 0.05  # of the epochs, as in conf/train/final.yaml
 EXPORT_FORMATS = ("torch", "pt2", "onnx")
 
 
@@ -263,6 +265,93 @@ class ExportConfig:
 
 
 @dataclass
+class FindConfig:
+    """Everything that `scripts/find.py` can be told."""
+
+    spaces: list[str] = field(
+        default_factory=lambda: ["regnetx"]
+    )  # names or YAML files; a population of each
+    references: list[str] = field(default_factory=lambda: ["auto"])  # published networks; auto: what fits
+    study: str = MISSING  # folder below output_root that holds all of it
+    output_root: str = "results"  # the folder that holds the studies
+    hours: float | None = None  # fit num_models and final_epochs to so much time on this machine
+    plan: bool = False  # say what all of it would take, and train nothing
+    num_models: int = MISSING  # networks in each population, trained briefly
+    best: int = 3  # of them that are trained properly
+    final_epochs: int = 100  # of that training, at least train.epochs; the recipe is otherwise the same
+    seeds: int = 3  # trainings of each of these
+    formats: list[str] = field(default_factory=lambda: ["torch"])  # of the exported network: torch, pt2, onnx
+    seed: int = 0  # decides the populations and every training
+    budget: BudgetSettings = field(default_factory=BudgetSettings)
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    data: DataSettings = field(default_factory=DataSettings)
+    train: TrainSettings = field(default_factory=TrainSettings)
+    launcher: LauncherSettings = field(default_factory=LauncherSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    space_overrides: dict[str, dict[str, Any]] = field(default_factory=dict)  # e.g. {all: {stages: 3}}
+
+    def problems(self) -> list[str]:
+        """One line for each invalid value."""
+        shortest = self.train.epochs if self.train.has_valid_epochs else 0
+        known = bool(self.formats) and set(self.formats) <= set(EXPORT_FORMATS)
+        once = len(set(self.spaces)) == len(self.spaces) > 0
+        rules = [
+            ("spaces", once, "at least one, each once"),
+            ("hours", self.hours is None or 0 < self.hours < math.inf, "above 0, or null"),
+            ("best", 1 <= self.best <= MAX_MODELS, f"at least 1 and at most {MAX_MODELS}"),
+            (
+                "final_epochs",
+                shortest <= self.final_epochs <= MAX_EPOCHS,
+                f"at least train.epochs={self.train.epochs} and at most {MAX_EPOCHS}",
+            ),
+            ("seeds", 1 <= self.seeds <= MAX_RERUNS, f"at least 1 and at most {MAX_RERUNS}"),
+            ("formats", known, f"a list of some of {', '.join(EXPORT_FORMATS)}"),
+        ]
+        waits = [("wait", self.launcher.wait, "true: each step needs what the one before it gave")]
+        return [
+            *broken("", self, rules),
+            *broken("launcher", self.launcher, waits),
+            *self.population("any").problems(),
+        ]
+
+    def population(self, space: str) -> RunConfig:
+        """What `scripts/sample_and_train.py` is told for one of the spaces."""
+        return RunConfig(
+            space=SpaceSettings(space),
+            study=self.study,
+            output_root=self.output_root,
+            num_models=self.num_models,
+            seed=self.seed,
+            plan=self.plan,
+            budget=self.budget,
+            network=self.network,
+            data=self.data,
+            train=self.train,
+            launcher=self.launcher,
+            limits=self.limits,
+            space_overrides=self.space_overrides,
+        )
+
+    def final(self, networks: list[str], *, test: bool) -> TrainFinalConfig:
+        """What `scripts/train_final.py` is told: the same recipe for more epochs, begun with a warm-up."""
+        return TrainFinalConfig(
+            study=self.study,
+            networks=networks,
+            seeds=self.seeds,
+            output_root=self.output_root,
+            seed=self.seed,
+            final=FinalSettings(images="train"),
+            test=TestSettings(skip=not test),
+            data=FinalDataSettings(self.data.root, self.data.num_workers),
+            train=replace(
+                self.train, epochs=self.final_epochs, warmup_epochs=0.0, warmup_share=FINAL_WARMUP_SHARE
+            ),
+            launcher=self.launcher,
+            limits=self.limits,
+        )
+
+
+@dataclass
 class StatusConfig:
     """Everything that `scripts/status.py` can be told."""
 
@@ -289,6 +378,7 @@ def register() -> None:
     store.store(name="refine_schema", node=RefineConfig)
     store.store(name="train_final_schema", node=TrainFinalConfig)
     store.store(name="export_schema", node=ExportConfig)
+    store.store(name="find_schema", node=FindConfig)
 
 
 def to_values(config: DictConfig, schema: type[T]) -> T:

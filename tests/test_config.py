@@ -44,6 +44,7 @@ def test_nothing_in_conf_is_left_out_here():
         "refine",
         "train_final",
         "export",
+        "find",
     }
     assert Path(SPACE_FOLDER).samefile(CONF_FOLDER / "space")
 

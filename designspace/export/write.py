@@ -77,12 +77,8 @@ def _write_graph(path: Path, network: nn.Module, images: Tensor) -> None:
     torch.export.save(torch.export.export(network, (images[:2],), dynamic_shapes=shapes), path)
 
 
-def write_onnx(path: Path, network: nn.Module, images: Tensor) -> None:
-    """One file, for batches of any size; its input is `images`, its output `logits`.
-
-    Raises:
-        UserError: the packages for it are not installed.
-    """
+def require_onnx() -> None:
+    """Raises UserError where the packages that write and run ONNX files are not installed."""
     try:
         for package in ("onnx", "onnxscript", "onnxruntime"):
             importlib.import_module(package)
@@ -90,6 +86,15 @@ def write_onnx(path: Path, network: nn.Module, images: Tensor) -> None:
         raise UserError(
             f"formats=onnx: needs the package {error.name}: pip install 'designspace[export]'"
         ) from None
+
+
+def write_onnx(path: Path, network: nn.Module, images: Tensor) -> None:
+    """One file, for batches of any size; its input is `images`, its output `logits`.
+
+    Raises:
+        UserError: the packages for it are not installed.
+    """
+    require_onnx()
     torch.onnx.export(
         network,
         (images[:2],),

@@ -39,6 +39,7 @@ from designspace.report.text.chance import chance_sentences
 from designspace.spaces.load import Space, load_models
 from designspace.spaces.references import ReferenceSpace
 from designspace.store.paths import SpaceFolder, study_folder
+from designspace.training.plan import Plan
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class RunResult:
     counts: Counter[str]  # models by status, "missing" included
     stopped_after: str | None = None  # the step that it was asked to stop after, if more were to come
     reruns: dict[SpaceFolder, Counter[str]] = field(default_factory=dict)  # the same of each
+    plan: Plan | None = None  # where it was asked for, and something is left to train
 
     @property
     def complete(self) -> bool:
@@ -109,12 +111,12 @@ def run(config: RunConfig) -> RunResult:
     models = population_models(config, space, folder)
     if config.plan:
         config = _to_plan(config, found)
-        plan_training(config, folder, models_to_train(config, folder, models))
+        plan = plan_training(config, folder, models_to_train(config, folder, models))
         for rerun in _reruns(config):
             again = folder.again(rerun.name)
             few = models_to_train(rerun.config, again, models.head(config.subsample))
             plan_training(rerun.config, again, few)
-        return RunResult(folder, Counter(missing=len(models)), "plan")
+        return RunResult(folder, Counter(missing=len(models)), "plan", plan=plan)
     make_writable_folder(folder.records)
     with exclusive(folder):
         check_unchanged(folder, settings)  # once more: another run may have ended meanwhile

@@ -17,6 +17,7 @@ from designspace.store.paths import SpaceFolder
 from designspace.training.auto import asked, read_choice
 from designspace.training.cluster import Cluster, models_per_task
 from designspace.training.messages import Final, Job, Model
+from designspace.training.plan import Plan
 from designspace.training.progress import Progress
 from designspace.training.retries import Event, train_on_pool
 from designspace.training.workers import open_workers
@@ -60,12 +61,18 @@ def train_population(
 
 def plan_training(
     config: RunConfig, folder: SpaceFolder, models: Sequence[Model], final: Final | None = None
-) -> None:
-    """Say what training would take; nothing is written. Raises UserError where `limits` would stop it."""
+) -> Plan | None:
+    """Say what training would take; nothing is written. None where nothing is left to train.
+
+    Raises:
+        UserError: `limits` would stop it.
+    """
     left = pending_models(config, folder, models).models
-    if left:
-        job = replace(_job(config, folder, left), choice=None, final=final)
-        announce(config, folder, timed_here(config, job, left))
+    if not left:
+        return None
+    plan = timed_here(config, replace(_job(config, folder, left), choice=None, final=final), left)
+    announce(config, folder, plan)
+    return plan
 
 
 @contextmanager

@@ -154,6 +154,9 @@ def _seed(seed: int, network_id: str, number: int) -> int:
 def _say_what_was_chosen(chosen: pd.DataFrame, shrunk: bool) -> None:
     by = "its expected error, shrunk for luck" if shrunk else "its error in one brief training, luck included"
     for row in chosen.to_dict("records"):
+        if np.isnan(row["expected"]):
+            log.info("%s: %s of %s, not trained briefly", row["asked"], row["model_id"], row["space"])
+            continue
         log.info(
             "%s: %s of %s, by %s: %.2f %%", row["asked"], row["model_id"], row["space"], by, row["expected"]
         )

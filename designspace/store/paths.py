@@ -13,6 +13,7 @@
                      /final/                        long trainings with their weights, final.csv
                      /looks/<network>.json          which of them were tested
                      /export/<network>/             networks to take away
+                     /find.yaml, references.yaml    what `find` chose when it began
 <output_root>/regimes/                              several studies side by side
 """
 
@@ -181,6 +182,16 @@ class StudyFolder:
     def export(self) -> Path:
         """Networks to take away: a folder each."""
         return self.root / EXPORT
+
+    @property
+    def find(self) -> Path:
+        """What `find` chose when it began."""
+        return self.root / "find.yaml"
+
+    @property
+    def references(self) -> Path:
+        """The published networks that `find` trains, declared as a space is."""
+        return self.root / "references.yaml"
 
     def space(self, name: str) -> SpaceFolder:
         """The folder of a space. Raises UserError where the study keeps something else under that name."""

@@ -27,6 +27,14 @@ parameters:
 """
 
 
+@pytest.fixture
+def space_file(tmp_path: Path) -> Path:
+    """The declaration of a space of tiny networks."""
+    path = tmp_path / "tiny.yaml"
+    path.write_text(SPACE)
+    return path
+
+
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """60 + 30 + 20 noisy images of two classes, told apart by their brightness, as .npz."""
