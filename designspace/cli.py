@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -29,6 +29,9 @@ from designspace.files import CONF_FOLDER
 from designspace.help import help_text
 from designspace.launch.places import current_folder
 from designspace.overrides import compose_jobs, explain
+
+if TYPE_CHECKING:
+    from designspace.analysis.errors import StudyErrors
 
 log = logging.getLogger("designspace")
 
@@ -250,14 +253,24 @@ def analyze(config: configuration.AnalyzeConfig) -> int:
             print(f"written: {path}")
         return Status.OK
     from designspace.pipeline.analyze import analyze_study
+    from designspace.report.terminal import console_of
 
-    result = analyze_study(config)
-    print(result.summary)
+    width = console_of(sys.stdout).width
+    result = analyze_study(config, lambda errors, edf: _show_errors(errors, edf, width))
+    from designspace.report.text.summary import summary_text  # imports SciPy: slow
+
+    print(f"\n{summary_text(result.study, width)}\n")
     print(f"report: {result.folder / 'report.html'}")
-    print(f"figure: {result.folder / 'edf.png'}")
     print(f"table:  {result.folder / 'summary.csv'}")
     print(f"and {len(result.paths) - 3} more tables and figures in the same folder")
     return Status.OK
+
+
+def _show_errors(errors: StudyErrors, edf: Path, width: int) -> None:
+    from designspace.report.text.summary import errors_text
+
+    print(errors_text(errors, width))
+    print(f"figure: {edf}", flush=True)
 
 
 def train_final(config: configuration.TrainFinalConfig) -> int:

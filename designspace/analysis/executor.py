@@ -16,8 +16,15 @@ class Executor(Protocol):
         """Number of items that are in work at the same time."""
         ...
 
-    def map(self, setup: Setup, items: Sequence[Any], *, complaint: Callable[[Any], str]) -> list[Any]:
-        """The values in the order of the items.
+    def map(
+        self,
+        setup: Setup,
+        items: Sequence[Any],
+        *,
+        complaint: Callable[[Any], str],
+        ended: Callable[[Any], None] | None = None,
+    ) -> list[Any]:
+        """The values in the order of the items; `ended` is told of each item with a value, as it comes.
 
         Raises:
             RunError: a worker failed at an item; the message begins with `complaint(item)`.
@@ -30,8 +37,20 @@ class InThisProcess:
 
     workers = 1
 
-    def map(self, setup: Setup, items: Sequence[Any], *, complaint: Callable[[Any], str]) -> list[Any]:
-        return [*map(setup(), items)]
+    def map(
+        self,
+        setup: Setup,
+        items: Sequence[Any],
+        *,
+        complaint: Callable[[Any], str],
+        ended: Callable[[Any], None] | None = None,
+    ) -> list[Any]:
+        work, values = setup(), []
+        for item in items:
+            values.append(work(item))
+            if ended is not None:
+                ended(item)
+        return values
 
 
 IN_THIS_PROCESS = InThisProcess()

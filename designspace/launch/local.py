@@ -46,7 +46,14 @@ class Processes:
 
     workers: int
 
-    def map(self, setup: Setup, items: Sequence[Any], *, complaint: Callable[[Any], str]) -> list[Any]:
+    def map(
+        self,
+        setup: Setup,
+        items: Sequence[Any],
+        *,
+        complaint: Callable[[Any], str],
+        ended: Callable[[Any], None] | None = None,
+    ) -> list[Any]:
         """The values in the order of the items; see `designspace.analysis.executor.Executor`."""
         numbers = deque(range(len(items)))
         outcomes: dict[int, Outcome] = {}
@@ -55,6 +62,8 @@ class Processes:
                 outcomes[outcome.item] = outcome
                 if outcome.failure is not None:
                     numbers.clear()  # the other workers end what they are at, and leave nothing behind
+                elif ended is not None:
+                    ended(items[outcome.item])
         return [outcomes[i].result(complaint(items[i])) for i in sorted(outcomes)]
 
     def _open(self, setup: Setup, items: Sequence[Any]) -> Pool:

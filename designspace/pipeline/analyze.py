@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from designspace.analysis.errors import StudyErrors, study_errors
+from designspace.analysis.results import StudyRuns
 from designspace.commands import command
 from designspace.config import AnalyzeConfig
 from designspace.errors import UserError
@@ -13,10 +17,14 @@ from designspace.files import check_name, make_writable_folder
 from designspace.launch.local import Processes, available_cores
 from designspace.overrides import as_value
 from designspace.pipeline.collect import collect_runs, study_runs
-from designspace.store.paths import find_study
+from designspace.store.paths import StudyFolder, find_study
 from designspace.store.population import read_settings
 from designspace.store.tables import MISSING
 from designspace.store.versions import versions
+from designspace.training.progress import Waiting
+
+if TYPE_CHECKING:
+    from designspace.analysis.study import StudyAnalysis
 
 log = logging.getLogger(__name__)
 
@@ -25,35 +33,62 @@ log = logging.getLogger(__name__)
 class AnalysisResult:
     """What the analysis of a study wrote."""
 
-    summary: str  # a table for the terminal, one line per space
+    study: StudyAnalysis
     folder: Path
     paths: list[Path]
 
 
-def analyze_study(config: AnalyzeConfig) -> AnalysisResult:
+def analyze_study(
+    config: AnalyzeConfig, first_look: Callable[[StudyErrors, Path], None] = lambda errors, edf: None
+) -> AnalysisResult:
     """Compare all spaces of a study, finished or not, and write tables, figures and the report.
+
+    `first_look` gets the errors and the path of their figure, which are there within seconds.
 
     Raises:
         UserError: there is no such study, or it holds no population.
     """
-    from designspace.analysis.study import analyze  # these import SciPy and matplotlib: slow
-    from designspace.pipeline.pools import study_pools
-    from designspace.report.provenance import about_study
-    from designspace.report.text.summary import summary_text
-    from designspace.report.write import write_analysis
-
     folder = find_study(config.output_root, config.study)
     check_name(folder.root)
     log.info("%s: %s", folder.root, ", ".join(space.name for space in folder.spaces()))
-    collected = study_runs(folder, collect_runs)
-    if (collected.runs["status"] == MISSING).all():
-        raise UserError(
-            f"{folder.root}: none of its {len(collected.runs)} models has been trained; "
-            f"run {command('sample_and_train')}"
-        )
-    make_writable_folder(folder.analysis)
+    with Waiting(folder.name) as waiting:
+        waiting.say("reading the records of all models")
+        collected = study_runs(folder, collect_runs)
+        if (collected.runs["status"] == MISSING).all():
+            raise UserError(
+                f"{folder.root}: none of its {len(collected.runs)} models has been trained; "
+                f"run {command('sample_and_train')}"
+            )
+        make_writable_folder(folder.analysis)
+        errors = study_errors(collected.runs)
+        waiting.say("drawing edf")
+        edf = _write_edf(errors, folder.analysis)
+    first_look(errors, edf)
+    with Waiting(folder.name) as waiting:
+        return _analyze(config, folder, collected, waiting.say)
+
+
+def _write_edf(errors: StudyErrors, folder: Path) -> Path:
+    from designspace.report.write import write_edf  # imports matplotlib: slow
+
+    return write_edf(errors, folder)
+
+
+def _analyze(
+    config: AnalyzeConfig, folder: StudyFolder, collected: StudyRuns, say: Callable[[str], None]
+) -> AnalysisResult:
+    """The whole analysis; `say` is told what is being done."""
+    from designspace.analysis.study import analyze  # these import SciPy and matplotlib: slow
+    from designspace.pipeline.pools import study_pools
+    from designspace.report.provenance import about_study
+    from designspace.report.write import write_analysis
+
     executor = Processes(available_cores())
-    pools = study_pools(folder, collected.runs, executor) if config.powered else {}
+    pools = {}
+    if config.powered:
+        say("drawing untrained networks, which make the means more certain; once a study")
+        pools = study_pools(folder, collected.runs, executor)
+    say("computing intervals, comparisons and fits of the widths")
     study = analyze(collected, seed=config.seed, pools=pools, executor=executor)
     about = about_study(
         study,
@@ -62,8 +97,11 @@ def analyze_study(config: AnalyzeConfig) -> AnalysisResult:
         command=_command(config, folder.name),
         versions=versions(),
     )
-    paths = write_analysis(study, folder.analysis, about, executor=executor)
-    return AnalysisResult(summary_text(study), folder.analysis, paths)
+    say("drawing the figures")
+    paths = write_analysis(
+        study, folder.analysis, about, executor=executor, drawn=lambda name: say(f"drawn: {name}")
+    )
+    return AnalysisResult(study, folder.analysis, paths)
 
 
 def _command(config: AnalyzeConfig, study: str) -> str:

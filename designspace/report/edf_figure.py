@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from designspace.analysis.edf import BandMethod, ErrorDistribution
-from designspace.analysis.study import StudyAnalysis
+from designspace.analysis.errors import SpaceErrors, StudyErrors
+from designspace.analysis.study import SpaceAnalysis, StudyAnalysis
 from designspace.report.labels import ERROR_LABEL
 from designspace.report.style import color, dashes, figure_style, without_error
 
 BAND_NAMES = {"dkw": "DKW band", "bootstrap": "bootstrap band", "wilson": "Wilson band"}
+Study = StudyErrors | StudyAnalysis
 CLOSE_BAND: BandMethod = "wilson"  # a simultaneous band says little about the few best models
 GREY = "#555555"
 
 
-def edf_figure(study: StudyAnalysis, band: BandMethod = "dkw") -> Figure:
+def edf_figure(study: Study, band: BandMethod = "dkw") -> Figure:
     """EDF of every space with its band, and a closer look at the best; both say which band is drawn.
 
     The legend counts what never reached an error; bars at the right edge show it as the share that a curve
@@ -58,9 +61,13 @@ def legend_text(edf: ErrorDistribution) -> str:
     return f"{text}  {without_error(edf.counts)}".rstrip()
 
 
-def _draw_curves(axes: Axes, study: StudyAnalysis, band: BandMethod) -> None:
+def _spaces(study: Study) -> Sequence[SpaceErrors | SpaceAnalysis]:
+    return study.spaces
+
+
+def _draw_curves(axes: Axes, study: Study, band: BandMethod) -> None:
     shade = min(0.15, 0.4 / max(1, len(study.spaces)))  # many bands lie on top of each other
-    for index, space in enumerate(study.spaces):
+    for index, space in enumerate(_spaces(study)):
         edf, paint, drawn = space.edf, color(index), space.edf.bands[band]
         label = f"{space.name}  {legend_text(edf)}"
         if edf.n:
@@ -70,17 +77,17 @@ def _draw_curves(axes: Axes, study: StudyAnalysis, band: BandMethod) -> None:
         axes.step(edf.errors, edf.shares, dashes(index), where="post", color=paint, label=label, lw=1.7)
 
 
-def _draw_unfinished(axes: Axes, study: StudyAnalysis) -> None:
+def _draw_unfinished(axes: Axes, study: Study) -> None:
     """Best and worst that can come, for every space of which some models are done and others are not."""
-    for index, space in enumerate(study.spaces):
+    for index, space in enumerate(_spaces(study)):
         if space.edf.n and space.edf.counts.missing:
             for case in (space.edf.best_case, space.edf.worst_case):
                 axes.step(space.edf.errors, case, ":", where="post", color=color(index), lw=0.9)
 
 
-def _draw_lost(axes: Axes, study: StudyAnalysis) -> None:
+def _draw_lost(axes: Axes, study: Study) -> None:
     """Beside the axes, one bar for every space of which models diverged or failed."""
-    lost = [index for index, space in enumerate(study.spaces) if space.edf.share_without_error > 0]
+    lost = [index for index, space in enumerate(_spaces(study)) if space.edf.share_without_error > 0]
     for place, index in enumerate(lost):
         reached = 1 - study.spaces[index].edf.share_without_error
         x = [1.012 + 0.013 * place] * 2
@@ -95,7 +102,7 @@ def _draw_lost(axes: Axes, study: StudyAnalysis) -> None:
         )
 
 
-def _draw_references(axes: Axes, study: StudyAnalysis) -> None:
+def _draw_references(axes: Axes, study: Study) -> None:
     """Published networks at their errors, named, where the axis reaches them."""
     points = [point for point in study.references if point.error <= axes.get_xlim()[1]]
     for place, point in enumerate(points):
@@ -112,25 +119,25 @@ def _draw_references(axes: Axes, study: StudyAnalysis) -> None:
         )
 
 
-def _top(study: StudyAnalysis) -> float:
+def _top(study: Study) -> float:
     """Height of the closer look: all curves and some space above them."""
     ends = [float(space.edf.at(study.window.best_quarter)) for space in study.spaces if space.edf.n]
     return min(1.02, 1.15 * (max(ends, default=0) or 1))
 
 
-def _legend_columns(study: StudyAnalysis) -> int:
+def _legend_columns(study: Study) -> int:
     """As many as fit beside each other, at most three."""
     longest = max((len(f"{space.name}  {legend_text(space.edf)}") for space in study.spaces), default=0)
     return max(1, min(3, 150 // (longest + 8)))
 
 
-def _band_text(study: StudyAnalysis, band: BandMethod) -> str:
+def _band_text(study: Study, band: BandMethod) -> str:
     edf = study.spaces[0].edf
     kind = "simultaneous" if edf.bands[band].simultaneous else "pointwise"
     return f"shaded: {100 * edf.confidence:.0f} % {BAND_NAMES[band]} ({kind})"
 
 
-def _caption(study: StudyAnalysis, band: BandMethod) -> str:
+def _caption(study: Study, band: BandMethod) -> str:
     if not study.spaces:
         return "no models"
     caption = _band_text(study, band)
@@ -149,7 +156,7 @@ def _caption(study: StudyAnalysis, band: BandMethod) -> str:
     return caption
 
 
-def _close_caption(study: StudyAnalysis) -> str:
+def _close_caption(study: Study) -> str:
     if not study.spaces:
         return ""
     return f"closer look at the best quarter of all models\n{_band_text(study, CLOSE_BAND)}"

@@ -5,48 +5,40 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TextIO
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
+from designspace.report.terminal import Rows, console_of, fitted_tables, printable
 from designspace.store.status import SpaceStatus, StudyStatus
 from designspace.training.progress import duration
 
 LINES = 10  # of failures, and of unreadable files, that are shown for a space
 COUNTS = ("models", "done", "diverged", "failed", "running", "waiting")
-PLAIN_WIDTH = 10_000  # where nobody looks, nothing is wrapped
 
 
 def print_status(status: StudyStatus, file: TextIO) -> None:
     """Write the table of the spaces, and below it failures and unreadable files."""
-    console = Console(file=file)
-    if not console.is_terminal:
-        console = Console(file=file, width=PLAIN_WIDTH, color_system=None)
-    console.print(_shown(f"study {status.study} in {status.folder}, {status.time}"), soft_wrap=True)
-    console.print(_table(status, box.SIMPLE_HEAD if console.is_terminal else None))
+    console = console_of(file)
+    console.print(printable(f"study {status.study} in {status.folder}, {status.time}"), soft_wrap=True)
+    console.print(fitted_tables(_rows(status), console.width))
     for space in status.spaces:
         for line in _details(space):
-            console.print(_shown(line), soft_wrap=True)
+            console.print(printable(line), soft_wrap=True)
 
 
-def _table(status: StudyStatus, lines: box.Box | None) -> Table:
-    table = Table(box=lines, pad_edge=False)
-    table.add_column("space", overflow="fold")
-    for name in (*COUNTS, "best error", "time per model", "models per hour", "time left"):
-        table.add_column(name, justify="right")
-    for space in status.spaces:
-        table.add_row(
-            _shown(space.space),
-            *(str(getattr(space, name)) for name in COUNTS),
-            "-" if space.best_error is None else f"{space.best_error:.2f} %",
-            _duration(space.mean_seconds),
-            _rate(space),
-            _duration(space.seconds_left),
-        )
-    if len(status.spaces) > 1:
-        table.add_row("all", *(str(sum(getattr(space, name) for space in status.spaces)) for name in COUNTS))
-    return table
+def _rows(status: StudyStatus) -> Rows:
+    rows = [
+        {
+            "space": space.space,
+            **{name: str(getattr(space, name)) for name in COUNTS},
+            "best error": "-" if space.best_error is None else f"{space.best_error:.2f} %",
+            "time per model": _duration(space.mean_seconds),
+            "models per hour": _rate(space),
+            "time left": _duration(space.seconds_left),
+        }
+        for space in status.spaces
+    ]
+    if len(rows) > 1:
+        total = {name: str(sum(int(row[name]) for row in rows)) for name in COUNTS}
+        rows.append({**dict.fromkeys(rows[0], ""), "space": "all", **total})
+    return rows
 
 
 def _details(space: SpaceStatus) -> Iterator[str]:
@@ -76,8 +68,3 @@ def _duration(seconds: float | None) -> str:
     if seconds is None:
         return "-"
     return f"{seconds:.1f} s" if seconds < 10 else duration(seconds)
-
-
-def _shown(text: str) -> Text:
-    """Text as it is: rich reads no markup in it, and what a terminal might obey is spelled out."""
-    return Text("".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text))

@@ -8,8 +8,9 @@ import time
 from collections import Counter
 
 from rich.console import Console
-from rich.progress import BarColumn, SpinnerColumn, TextColumn
+from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
+from rich.table import Column
 
 from designspace.store.records import Record
 from designspace.training.retries import Event
@@ -83,6 +84,40 @@ class Progress:
         elif not left:
             parts.append(f"took {duration(elapsed)}")
         return ", ".join(parts)
+
+
+class Waiting:
+    """Says what is being waited for: one live line with the time on a terminal, plain lines elsewhere.
+
+    A context manager; the line is gone at its end.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        console = Console(file=sys.stderr)
+        self._live = Bar(
+            SpinnerColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
+            console=console,
+            disable=not console.is_terminal,
+            transient=True,
+        )
+        self._task = self._live.add_task(name)
+
+    def __enter__(self) -> Waiting:
+        self._live.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._live.stop()
+
+    def say(self, what: str) -> None:
+        """What happens from now on."""
+        if self._live.disable:
+            log.info("%s: %s", self._name, what)
+        else:
+            self._live.update(self._task, description=f"{self._name}: {what}")
 
 
 def duration(seconds: float) -> str:

@@ -9,7 +9,7 @@ from scipy.stats import binom, binomtest
 from designspace.analysis.chance import against_chance, binomial_tail
 from designspace.analysis.study import analyze
 from designspace.report.contents import summary
-from designspace.report.text.summary import summary_text
+from designspace.report.text.summary import errors_text
 
 
 @pytest.mark.parametrize(("n", "p"), [(1, 0.5), (30, 1 / 3), (4000, 0.1), (50_000, 0.001), (20, 1.0)])
@@ -38,5 +38,5 @@ def test_it_is_said_first() -> None:
     study = analyze(runs([59.0, 62.0]))
     first = "None of the 2 models is shown to be better than chance, whose error is 60.00 %"
     assert summary(study)[0].startswith(first)
-    assert summary_text(study).startswith(first)
+    assert errors_text(study).startswith(first)
     assert "chance" not in summary(analyze(runs([20.0, 62.0])))[0]

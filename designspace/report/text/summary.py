@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-import pandas as pd
-
 from designspace.analysis.compare import between
+from designspace.analysis.errors import SpaceErrors, StudyErrors
 from designspace.analysis.statistics import WORSE
 from designspace.analysis.study import SpaceAnalysis, StudyAnalysis
+from designspace.report.terminal import PLAIN_WIDTH, table_text, wrapped
 from designspace.report.text.chance import chance_sentences
 from designspace.report.text.numbers import listed, number, number_with_interval
 from designspace.report.text.powered import powered_by, powered_statements
@@ -60,18 +60,36 @@ def best_model(study: StudyAnalysis) -> list[str]:
     return [f"The best model is {name} of {space.name}: {errors.min():.2f} %{expected}."]
 
 
-def summary_text(study: StudyAnalysis) -> str:
-    """One line per space: models by status, least, mean and median error in percent with 95 % intervals.
+def errors_text(study: StudyErrors | StudyAnalysis, width: int = PLAIN_WIDTH) -> str:
+    """One line per space: models by status; least, mean and median error in percent with 95 % intervals.
 
-    Beside a powered mean so many times the trainings as it is worth, and the plain mean. Before the table,
-    that nothing was learnt, where it is so; after it, by what means are powered, and each published network.
+    Before the table, that nothing was learnt, where it is so. Lines have at most `width` characters.
     """
-    table = [pd.DataFrame(map(_row, study.spaces)).to_string(index=False)] if study.spaces else []
-    after = [*powered_statements(study), *reference_statements(study.references)]
-    return "\n".join([*chance_sentences(study.chance), *table, *after])
+    before = [wrapped(sentence, width) for sentence in chance_sentences(study.chance)]
+    table = [table_text([_row(space) for space in study.spaces], width)] if study.spaces else []
+    return "\n".join([*before, *table])
 
 
-def _row(space: SpaceAnalysis) -> dict[str, str]:
+def summary_text(study: StudyAnalysis, width: int = PLAIN_WIDTH) -> str:
+    """What the whole analysis adds: the best space, powered means, and each published network."""
+    rows = [
+        {
+            "space": space.name,
+            "powered mean [95 % interval]": number_with_interval(
+                space.mean.estimate.value, space.mean.estimate.interval
+            ),
+            "worth": number(space.mean.worth),
+        }
+        for space in study.spaces
+        if space.mean.worth > 1
+    ]
+    table = [table_text(rows, width)] if rows else []
+    said = [*headline(study), *best_model(study), *powered_statements(study)]
+    sentences = [wrapped(sentence, width) for sentence in [*said, *reference_statements(study.references)]]
+    return "\n".join([*table, *([""] if table else []), *sentences])
+
+
+def _row(space: SpaceErrors | SpaceAnalysis) -> dict[str, str]:
     summary, counts = space.summary, space.summary.counts
     return {
         "space": space.name,
@@ -80,8 +98,6 @@ def _row(space: SpaceAnalysis) -> dict[str, str]:
         "failed": str(counts.failed),
         "missing": str(counts.missing),
         "min": number(summary.min),
-        "mean [95 % interval]": number_with_interval(space.mean.estimate.value, space.mean.estimate.interval),
-        "worth": number(space.mean.worth),
-        "plain mean": number_with_interval(space.mean.plain.value, space.mean.plain.interval),
+        "mean [95 % interval]": number_with_interval(summary.mean, summary.mean_interval),
         "median [95 % interval]": number_with_interval(summary.median, summary.median_interval),
     }
