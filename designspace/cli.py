@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import logging
 import os
@@ -28,7 +29,7 @@ from designspace.errors import RunError, UserError
 from designspace.files import CONF_FOLDER
 from designspace.help import help_text
 from designspace.launch.places import current_folder
-from designspace.overrides import compose_jobs, explain
+from designspace.overrides import compose_jobs, default_values, explain
 
 if TYPE_CHECKING:
     from designspace.analysis.errors import StudyErrors
@@ -51,6 +52,7 @@ class Program:
     job: Callable[[Any], int]
     groups: tuple[str, ...]  # folders of conf/ that it offers a choice from
     summary: str  # for --help; {name} stands for the command line of the program of that name
+    first: tuple[str, ...] = ()  # keys that --help shows first
     place: Callable[[Any], str] | None = None  # what only one of several jobs may write into
     order: Callable[[Sequence[Any]], Sequence[Any]] | None = None  # of several jobs, which it may cut up
 
@@ -104,7 +106,8 @@ def _main(program: Program, arguments: Sequence[str]) -> int:
     asked = _read_flags(arguments, program.schema)
     if asked.help:
         summary = program.summary.format(**{name: command(name) for name in PROGRAMS})
-        print(help_text(summary, program.schema, CONF_FOLDER, program.groups))
+        defaults = default_values(program.name, program.schema, CONF_FOLDER)
+        print(help_text(summary, program.schema, CONF_FOLDER, program.groups, defaults, program.first))
         return Status.OK
     composed = compose_jobs(program.name, program.schema, CONF_FOLDER, asked.overrides, several=asked.several)
     if asked.show:
@@ -313,17 +316,20 @@ def find(config: configuration.FindConfig) -> int:
 
 def show_status(config: configuration.StatusConfig) -> int:
     """Job of `scripts/status.py`."""
-    from designspace.report.status import print_status
+    from designspace.report.status import print_status, watch_status
     from designspace.store.paths import find_study
     from designspace.store.status import study_status, to_json
 
-    status = study_status(find_study(config.output_root, config.study))
+    study = find_study(config.output_root, config.study)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names that it cannot encode stop nothing
-    if config.json:
-        print(to_json(status))
+    if config.watch:
+        with contextlib.suppress(KeyboardInterrupt):
+            watch_status(lambda: study_status(study), sys.stdout)
+    elif config.json:
+        print(to_json(study_status(study)))
     else:
-        print_status(status, sys.stdout)
+        print_status(study_status(study), sys.stdout)
     return Status.OK
 
 
@@ -361,6 +367,10 @@ SAMPLE_AND_TRAIN = Program(
 Running the same command again continues where it stopped.
 Results: <output_root>/<study>/<space>/.
 """,
+    first=(
+        *("space.source", "study", "num_models", "seed", "data.root", "budget.flops"),
+        *("train.epochs", "train.batch_size", "launcher.workers", "plan"),
+    ),
     place=_space_folder,
     order=_in_turns,
 )
@@ -411,6 +421,7 @@ too. Each is trained with several seeds on training and validation images, and
 evaluated on the test images, once, at the end. Running the same command again
 continues where it stopped. Results: <output_root>/<study>/final/.
 """,
+    first=("study", "networks", "seeds", "train.epochs", "train.batch_size", "launcher.workers", "plan"),
 )
 EXPORT = Program(
     "export",
@@ -454,8 +465,10 @@ STATUS = Program(
     {status}
     {status} study=laptop
     {status} study=laptop --json
+    {status} watch=true
 
 Shown are the models by status, the rate, the time left, failures by reason.
+watch=true shows them again and again, until no model is left to train.
 --json prints one object. Its keys: study, folder, time, and spaces, a list; for
 each space its name as space; the counts models, done, diverged, failed, running,
 waiting; best_error in percent; mean_seconds per model; models_per_hour, with

@@ -358,10 +358,11 @@ class StatusConfig:
     study: str | None = None  # a folder below output_root; null: the one that changed last
     output_root: str = "results"  # the folder that holds the studies
     json: bool = False  # one JSON object instead of a table; --json is short for json=true
+    watch: bool = False  # show it again and again until no model is left to train, or Ctrl-C
 
     def problems(self) -> list[str]:
-        """None: all values are valid."""
-        return []
+        """One line for each invalid value."""
+        return broken("", self, [("watch", not (self.watch and self.json), "false with json=true")])
 
 
 def _seed_rule(seed: int) -> Rule:

@@ -19,7 +19,7 @@ import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override, Quote, QuotedString
-from omegaconf import DictConfig, Node
+from omegaconf import DictConfig, Node, OmegaConf
 from omegaconf.errors import ConfigTypeError, OmegaConfBaseException, ValidationError
 
 from designspace.config import flow, register
@@ -32,6 +32,7 @@ ITEMS = re.compile(r"""(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|[^,'"]|['"])+""", 
 ASSIGNMENT = re.compile(r"(?P<plus>\+{0,2})(?P<key>[A-Za-z_][\w.]*)=(?P<value>.*)", re.DOTALL)
 DELETION = re.compile(r"~[A-Za-z_][\w.]*(=.*)?", re.DOTALL)
 TEXTS = dict[str, Any]  # options that another program reads, as they were typed
+WINDOW_SHARE = 0.95  # lower end of a window of which only the upper end is given, as a share of it
 KINDS = {
     int: "a whole number",
     float: "a number",
@@ -55,6 +56,19 @@ def compose_jobs(
     overrides = _jobs(arguments, schema, conf, several=several)
     with initialize_config_dir(str(conf), version_base="1.3"):
         return [_compose(name, job, schema) for job in overrides]
+
+
+def default_values(name: str, schema: type, conf: Path) -> dict[str, str]:
+    """What each dotted key is where nothing is given, as typed; "" where a value must be given."""
+    (config,) = compose_jobs(name, schema, conf, [], several=False)
+    values = {key: OmegaConf.select(config, key, throw_on_missing=False) for key in key_types(schema)}
+    missing = OmegaConf.missing_keys(config)
+    return {
+        key: ""
+        if key in missing
+        else as_value(OmegaConf.to_object(value) if OmegaConf.is_config(value) else value)
+        for key, value in values.items()
+    }
 
 
 def _compose(name: str, job: Sequence[str], schema: type) -> DictConfig:
@@ -132,6 +146,8 @@ def _typed(argument: str, types: Mapping[str, Any], choices: Mapping[str, Sequen
     elif kind == list[str] and value != "null" and not FUNCTION.fullmatch(value):  # brackets may be left out
         inside = value[1:-1] if re.fullmatch(r"\[.*\]", value, re.DOTALL) else value
         value = f"[{','.join(_quoted_item(item) for item in _items(inside))}]"
+    elif kind == list[float] | None:
+        value = _window(value)
     elif kind == TEXTS:
         plus, value = "++", _mapping(value)  # its keys are the user's own
     elif (within := _mapping_above(key, types)) is not None:
@@ -148,6 +164,17 @@ def _mapping_above(key: str, types: Mapping[str, Any]) -> Any:
     parts = key.split(".")
     kinds = (types.get(".".join(parts[:count])) for count in range(1, len(parts) + 1))
     return next((kind for kind in kinds if get_origin(kind) is dict), None)
+
+
+def _window(value: str) -> str:
+    """A number as the upper end of a window, several of them at their commas; all else as it is."""
+    numbers = _items(value)
+    if not numbers or not all(
+        re.fullmatch(r"\d+(_\d+)*(\.\d*)?(e\+?\d+)?", n, re.IGNORECASE) for n in numbers
+    ):
+        return value
+    highs = [float(number) for number in numbers]
+    return ",".join(f"[{WINDOW_SHARE * high:.10g},{high:.10g}]" for high in highs)
 
 
 def _items(text: str) -> list[str]:

@@ -52,6 +52,8 @@ def tree(folder):
             ["space=regnetx", "budget.flops=[2e6,1e6]"],
             "budget.flops=[2000000.0, 1000000.0]: must be [low, high]",
         ),
+        (["space=regnetx", "budget.flops=2"], "space=regnetx: no network with flops in [1.9, 2]"),
+        (["space=regnetx", "budget.flops=-2e6"], "budget.flops=-2e6: must be a list of numbers, or null"),
         (["space=regnetx", "budget.flops=[1,2]"], "space=regnetx: no network with flops in [1, 2]"),
         (["space=regnetx", "data=cifar"], "data=cifar: unknown; must be one of cifar10, cifar100"),
         (

@@ -2,25 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import TextIO
+
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.text import Text
 
 from designspace.report.terminal import Rows, console_of, fitted_tables, printable
 from designspace.store.status import SpaceStatus, StudyStatus
 from designspace.training.progress import duration
 
 LINES = 10  # of failures, and of unreadable files, that are shown for a space
+WATCH_SECONDS, WATCH_LOOKS = 2.0, 5.0  # between two looks: at least so long, and so many times what one takes
 COUNTS = ("models", "done", "diverged", "failed", "running", "waiting")
 
 
 def print_status(status: StudyStatus, file: TextIO) -> None:
     """Write the table of the spaces, and below it failures and unreadable files."""
     console = console_of(file)
-    console.print(printable(f"study {status.study} in {status.folder}, {status.time}"), soft_wrap=True)
-    console.print(fitted_tables(_rows(status), console.width))
+    for part in _parts(status, console.width):
+        console.print(part, soft_wrap=isinstance(part, Text))
+
+
+def watch_status(look: Callable[[], StudyStatus], file: TextIO) -> None:
+    """Show the status that `look` gives again and again, until no model is running or waiting.
+
+    On a terminal it is drawn anew in the same place; elsewhere it is written again where it has changed.
+    """
+    console, shown = console_of(file), ""
+    with Live(console=console, auto_refresh=False) if console.is_terminal else nullcontext() as live:
+        while True:
+            begin = time.monotonic()
+            status = look()
+            if live is not None:
+                live.update(Group(*_parts(status, console.width)), refresh=True)
+            elif shown != (shown := repr(status.spaces)):
+                print_status(status, file)
+                file.flush()
+            if not any(space.running or space.waiting for space in status.spaces):
+                return
+            time.sleep(max(WATCH_SECONDS, WATCH_LOOKS * (time.monotonic() - begin)))
+
+
+def _parts(status: StudyStatus, width: int) -> Iterator[RenderableType]:
+    yield printable(f"study {status.study} in {status.folder}, {status.time}")
+    yield fitted_tables(_rows(status), width)
     for space in status.spaces:
-        for line in _details(space):
-            console.print(printable(line), soft_wrap=True)
+        yield from map(printable, _details(space))
 
 
 def _rows(status: StudyStatus) -> Rows:

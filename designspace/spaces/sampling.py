@@ -30,9 +30,9 @@ PATIENCE = 5_000_000  # candidates without a new network, after which a window c
 class BudgetSettings:
     """The complexity window [low, high] of a population; a metric without a window is free."""
 
-    flops: list[float] | None = None  # multiply-adds of one image
-    params: list[float] | None = None  # learnable parameters
-    acts: list[float] | None = None  # summed sizes of all convolution and linear outputs
+    flops: list[float] | None = None  # multiply-adds of one image: [low, high]; high alone: [0.95 high, high]
+    params: list[float] | None = None  # learnable parameters: the same
+    acts: list[float] | None = None  # summed sizes of all convolution and linear outputs: the same
     resolution: int = 224  # pixels, side of the (square) input
 
     def windows(self) -> dict[str, tuple[float, float]]:

@@ -16,7 +16,7 @@ import pytest
 from designspace.cli import STATUS
 from designspace.errors import UserError
 from designspace.files import CONF_FOLDER
-from designspace.report.status import LINES, print_status
+from designspace.report.status import LINES, print_status, watch_status
 from designspace.store import records, status
 from designspace.store.claims import CLAIM_SECONDS, claimed
 from designspace.store.paths import StudyFolder, find_study
@@ -451,5 +451,27 @@ def test_bad_input(refusal, tmp_path, arguments, message):
 def test_help_names_the_keys(tmp_path):
     done = call("--help", folder=tmp_path)
     assert done.returncode == 0
-    for word in ("python scripts/status.py", "  study ", "  output_root ", "--json", "seconds_left"):
+    for word in (
+        "python scripts/status.py",
+        "  study=null ",
+        "  output_root=results ",
+        "--json",
+        "seconds_left",
+    ):
         assert word in done.stdout
+
+
+def test_watching_ends_when_no_model_is_left(study, monkeypatch):
+    folder, out, slept = study.space("anynetx_a"), io.StringIO(), []
+    for model_id in IDS[:6]:
+        write_record(folder.record(model_id), record(model_id))
+
+    def train_one(seconds):
+        slept.append(seconds)
+        write_record(folder.record(IDS[5 + len(slept)]), record(IDS[5 + len(slept)], "failed", reason="x"))
+
+    monkeypatch.setattr("designspace.report.status.time.sleep", train_one)
+    watch_status(lambda: study_status(study), out)
+    assert len(slept) == 2
+    rows = [line.split()[:7] for line in out.getvalue().splitlines() if line.startswith("anynetx_a  ")]
+    assert rows == [["anynetx_a", "8", "6", "0", f"{n}", "0", f"{2 - n}"] for n in range(3)]
