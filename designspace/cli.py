@@ -29,7 +29,7 @@ from designspace.errors import RunError, UserError
 from designspace.files import CONF_FOLDER
 from designspace.help import help_text
 from designspace.launch.places import current_folder
-from designspace.overrides import compose_jobs, default_values, explain
+from designspace.overrides import as_value, compose_jobs, default_values, explain
 
 if TYPE_CHECKING:
     from designspace.analysis.errors import StudyErrors
@@ -238,11 +238,21 @@ def sample_and_train(config: configuration.RunConfig) -> int:
         return Status.OK
     for part, counts in {result.folder: result.counts, **result.reruns}.items():
         by_status = ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))
-        print(f"{part.runs}: {counts.total()} models: {by_status}")
+        print(f"{part.label}: {counts.total()} models: {by_status}")
+    if result.best is not None:
+        print(f"best:   {result.best.model_id}, error {result.best.error:.2f} %")
+        print(f"mean:   {result.mean_error:.2f} % of the models that are done")
+    print(f"folder: {folder}")
     if result.stopped_after == "submit":
         print(f"the rest is submitted; {command('status')} shows the progress, the same command collects it")
         return Status.OK
-    return Status.OK if result.complete else Status.FAILED
+    if not result.complete:
+        print("next:   the same command, which tries again what failed")
+        return Status.FAILED
+    given = {"study": config.study, "output_root": config.output_root}
+    changed = [f"{key}={as_value(value)}" for key, value in given.items() if value != "results"]
+    print(f"next:   {command('analyze', *changed)}")
+    return Status.OK
 
 
 def analyze(config: configuration.AnalyzeConfig) -> int:

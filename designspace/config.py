@@ -268,9 +268,7 @@ class ExportConfig:
 class FindConfig:
     """Everything that `scripts/find.py` can be told."""
 
-    spaces: list[str] = field(
-        default_factory=lambda: ["regnetx"]
-    )  # names or YAML files; a population of each
+    spaces: list[str] = field(default_factory=lambda: ["regnetx"])  # a population of each; names or files
     references: list[str] = field(default_factory=lambda: ["auto"])  # published networks; auto: what fits
     study: str = MISSING  # folder below output_root that holds all of it
     output_root: str = "results"  # the folder that holds the studies

@@ -24,6 +24,7 @@ from designspace.store.records import (
 )
 from designspace.store.tables import read_archive
 from designspace.training.messages import Model, training_seed
+from designspace.training.progress import Best
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class Pending:
     """What is left of a population."""
 
     models: deque[Model]  # in the order of the population
-    best_error: float | None  # of the models that are finished, in percent
+    best: Best | None  # of the models of the study that are finished
 
 
 def models_to_train(config: RunConfig, folder: SpaceFolder, models: pd.DataFrame) -> list[Model]:
@@ -60,13 +61,15 @@ def pending_models(config: RunConfig, folder: SpaceFolder, models: Sequence[Mode
     """
     pending: deque[Model] = deque()
     finished = exhausted = 0
-    archive, errors = read_archive(folder), []
+    archive, best = read_archive(folder), _best_elsewhere(folder)
     archived = dict(zip(archive["model_id"], archive["error"].astype(float), strict=True))
     for model in models:
         record = _existing(folder, model.model_id)
         if model.is_through(record) or (record is None and model.model_id in archived):
             finished += 1
-            errors.append(archived[model.model_id] if record is None else record.error)
+            error = archived[model.model_id] if record is None else record.error
+            if error is not None and not math.isnan(error):
+                best.append(Best(error, model.model_id, folder.name))
         elif record is not None and len(record.attempts) > config.launcher.max_retries:
             exhausted += 1
         else:
@@ -78,7 +81,23 @@ def pending_models(config: RunConfig, folder: SpaceFolder, models: Sequence[Mode
             "%s: %d models failed %d times and are left out; launcher.max_retries=%d tries them again",
             folder.label, exhausted, config.launcher.max_retries + 1, config.launcher.max_retries + 1,
         )  # fmt: skip
-    return Pending(pending, min((e for e in errors if e is not None and not math.isnan(e)), default=None))
+    return Pending(pending, min(best, default=None))
+
+
+def _best_elsewhere(folder: SpaceFolder) -> list[Best]:
+    """The best of each other space of the study, as collected; none for reruns and final trainings."""
+    spaces = {space.root: space for space in folder.study.spaces()}
+    if spaces.pop(folder.root, None) is None:
+        return []
+    found = []
+    for space in spaces.values():
+        try:
+            runs = read_archive(space).dropna(subset=["error"])
+        except UserError:
+            continue  # the analysis will name it
+        rows = zip(runs["error"], runs["model_id"], strict=True)
+        found += [Best(float(error), str(model_id), space.name) for error, model_id in rows]
+    return [min(found)] if found else []
 
 
 def _existing(folder: SpaceFolder, model_id: str) -> Record | None:

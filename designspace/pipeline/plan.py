@@ -17,6 +17,7 @@ from designspace.store.paths import SpaceFolder
 from designspace.training.cluster import models_per_task, task_workers
 from designspace.training.messages import Final, Job, Model, Timing
 from designspace.training.plan import Plan, guess_gpu_seconds
+from designspace.training.progress import Waiting
 from designspace.training.workers import open_workers
 
 log = logging.getLogger(__name__)
@@ -51,10 +52,13 @@ def timed_on(pool: Pool | None, config: RunConfig, models: deque[Model], final: 
     if pool is not None:
         timed = spread(models, TIMED_MODELS)
         deadline = time.monotonic() + 60 * settings.hang_minutes
-        outcomes = pool.run(
-            deque(Timing(model.architecture) for model in timed), lambda item: time.monotonic() > deadline
-        )
-        seconds = [outcome.value for outcome in outcomes if outcome.failure is None]
+        with Waiting(config.study) as waiting:
+            workers = f"{pool.size} worker{'s' * (pool.size != 1)}"
+            waiting.say(f"starting {workers}, loading images, timing {len(timed)} networks")
+            outcomes = pool.run(
+                deque(Timing(model.architecture) for model in timed), lambda item: time.monotonic() > deadline
+            )
+            seconds = [outcome.value for outcome in outcomes if outcome.failure is None]
     source = f"timed on {len(seconds)} of them"
     if not seconds:
         seconds = [guess_gpu_seconds(m.flops, m.acts, images * config.train.epochs) for m in models]

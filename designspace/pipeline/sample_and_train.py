@@ -39,7 +39,9 @@ from designspace.report.text.chance import chance_sentences
 from designspace.spaces.load import Space, load_models
 from designspace.spaces.references import ReferenceSpace
 from designspace.store.paths import SpaceFolder, study_folder
+from designspace.store.records import Status
 from designspace.training.plan import Plan
+from designspace.training.progress import Best
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +57,8 @@ class RunResult:
     counts: Counter[str]  # models by status, "missing" included
     stopped_after: str | None = None  # the step that it was asked to stop after, if more were to come
     reruns: dict[SpaceFolder, Counter[str]] = field(default_factory=dict)  # the same of each
+    best: Best | None = None  # of its models
+    mean_error: float | None = None  # percent, of its models that are done
     plan: Plan | None = None  # where it was asked for, and something is left to train
 
     @property
@@ -123,12 +127,18 @@ def run(config: RunConfig) -> RunResult:
         write_population(folder, settings, models)
         if config.stop_after == "sample":
             return RunResult(folder, Counter(missing=len(models)), "sample")
-        counts = _train_and_collect(config, folder, models, found)
+        runs = _train_and_collect(config, folder, models, found)
+        counts = _counts(runs)
         subsample = models.head(config.subsample)
         reruns = dict(_run_again(rerun, space, folder, subsample, found) for rerun in _reruns(config))
     missing = sum(reruns.values(), counts)["missing"]
     left = config.launcher.on_cluster and not config.launcher.wait and missing
-    return RunResult(folder, counts, "submit" if left else None, reruns)
+    best = mean = None
+    if not (done := runs[runs["status"] == Status.DONE.value]).empty:
+        rows = zip(done["error"], done["model_id"], strict=True)
+        best = min(Best(float(error), str(model_id), folder.name) for error, model_id in rows)
+        mean = float(done["error"].mean())
+    return RunResult(folder, counts, "submit" if left else None, reruns, best, mean)
 
 
 def _checked(config: RunConfig, folder: SpaceFolder, found: DataFound) -> DataFound:
@@ -165,13 +175,18 @@ def _to_plan(config: RunConfig, found: DataFound | None) -> RunConfig:
 
 def _train_and_collect(
     config: RunConfig, folder: SpaceFolder, models: pd.DataFrame, found: DataFound | None
-) -> Counter[str]:
-    """Train and collect; returns the models by status."""
+) -> pd.DataFrame:
+    """Train and collect; returns the runs of the models."""
     train_population(config, folder, models_to_train(config, folder, models), found)
     runs = collect_runs(folder)
     for sentence in chance_sentences(against_chance(runs)):
         log.warning("%s: %s", folder.label, sentence)
-    return Counter(runs["status"][runs["model_id"].isin(models["model_id"])])
+    return runs[runs["model_id"].isin(models["model_id"])]
+
+
+def _counts(runs: pd.DataFrame) -> Counter[str]:
+    """The models by status."""
+    return Counter(runs["status"])
 
 
 @dataclass(frozen=True)
@@ -201,4 +216,4 @@ def _run_again(
     check_unchanged(folder, settings)
     make_writable_folder(folder.records)
     write_population(folder, settings, models)
-    return folder, _train_and_collect(rerun.config, folder, models, found)
+    return folder, _counts(_train_and_collect(rerun.config, folder, models, found))

@@ -7,12 +7,14 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 from designspace.config import RunConfig
 from designspace.data.found import DataFound
 from designspace.launch.queue import open_queue
 from designspace.pipeline.pending import pending_models, tidy
 from designspace.pipeline.plan import announce, spread, timed_here, timed_on
+from designspace.store.claims import epochs_in_work
 from designspace.store.paths import SpaceFolder
 from designspace.training.auto import asked, read_choice
 from designspace.training.cluster import Cluster, models_per_task
@@ -51,7 +53,13 @@ def train_population(
     try:
         with (
             _training(config, job, pending.models) as events,
-            Progress(folder.label, total=len(pending.models), best=pending.best_error) as progress,
+            Progress(
+                folder.label,
+                total=len(pending.models),
+                best=pending.best,
+                epochs=config.train.epochs,
+                in_work=partial(epochs_in_work, folder.records),
+            ) as progress,
         ):
             for event in events:
                 progress.show(event)

@@ -47,6 +47,7 @@ def train_network(
     device: torch.device,
     checkpointer: Checkpointer | None = None,
     on_step: Callable[[], None] = lambda: None,
+    on_epoch: Callable[[int], None] = lambda epoch: None,
     micro_batches: int = 1,
     validated: bool = True,
 ) -> TrainingResult:
@@ -64,6 +65,7 @@ def train_network(
     iterate = _iteration(network, optimizer, settings, micro_batches, device)
     random, wrong = _draws(network), None  # wrong: images of each class, after the last epoch
     for epoch in range(at.epoch, settings.epochs):
+        on_epoch(epoch + 1)
         start = time.perf_counter()
         network.train()
         batches = data.train_batches(

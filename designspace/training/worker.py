@@ -168,6 +168,7 @@ class Worker:
             device=self._device,
             checkpointer=checkpointer,
             on_step=claim.touch,
+            on_epoch=claim.note,
             micro_batches=micro_batches,
             validated=self._job.final is None or "val" not in self._job.final.splits,
         )

@@ -15,6 +15,7 @@ from designspace.launch.local import available_cores, open_pool, visible_gpus
 from designspace.launch.pool import Pool
 from designspace.launch.settings import AUTO, LauncherSettings
 from designspace.training.messages import Job, Timing
+from designspace.training.progress import Waiting
 
 WORKER_MODULE = "designspace.training.worker"  # torch and all that needs it: not for the driver
 
@@ -35,7 +36,9 @@ def open_workers(settings: LauncherSettings, job: Job) -> Pool:
     counts = worker_counts(settings)
     with ExitStack() as stack:
         pool = stack.enter_context(open_some(replace(settings, workers=counts[-1])))
-        speeds = {n: models_per_second(pool, job, n, 60 * settings.hang_minutes) for n in counts}
+        with Waiting("launcher.workers=auto") as waiting:
+            waiting.say(f"timing {', '.join(map(str, counts))} workers")
+            speeds = {n: models_per_second(pool, job, n, 60 * settings.hang_minutes) for n in counts}
         best = fewest_of_the_fastest(speeds)
         measured = ", ".join(f"{n}: {3600 * speed:,.0f}" for n, speed in speeds.items())
         log.info("launcher.workers=auto: %d (models per hour with %s)", best, measured)

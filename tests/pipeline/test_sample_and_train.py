@@ -5,6 +5,7 @@ import fcntl
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from designspace import cli
 from designspace.config import LimitSettings, RunConfig, SpaceSettings
 from designspace.data.settings import DataSettings
 from designspace.errors import UserError
@@ -27,7 +29,7 @@ from designspace.files import CONF_FOLDER
 from designspace.launch.settings import LauncherSettings
 from designspace.networks.architecture import Architecture
 from designspace.networks.settings import NetworkSettings
-from designspace.pipeline import plan, sample_and_train
+from designspace.pipeline import pending, plan, sample_and_train
 from designspace.pipeline.sample import exclusive
 from designspace.pipeline.sample_and_train import in_turns
 from designspace.spaces.sampling import BudgetSettings
@@ -574,3 +576,28 @@ def test_several_spaces_take_turns_of_ten_models_and_end_whole() -> None:
     assert in_turns(apart) == apart
     planned = [replace(config, plan=True) for config in (a, b)]
     assert in_turns(planned) == planned
+
+
+def test_the_end_names_the_best_model_and_the_next_command(config, capsys):
+    assert cli.sample_and_train(debug(config, num_models=2)) == cli.Status.OK
+    best = min(errors(config), key=errors(config).get)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"{folder_of(config).label}: 2 models: 2 done"
+    assert lines[1] == f"best:   {best}, error {errors(config)[best]:.2f} %"
+    assert lines[2].startswith("mean:   ")
+    assert lines[3] == f"folder: {folder_of(config).root}"
+    assert "analyze" in lines[4]
+    assert f"study={config.study}" in lines[4]
+
+
+def test_the_best_of_the_study_may_be_of_another_space(config):
+    sample_and_train.run(debug(config, num_models=2))
+    folder = folder_of(config)
+    models = pending.models_to_train(config, folder, pd.read_parquet(folder.models))
+    assert pending.pending_models(config, folder, models).best.error == min(errors(config).values())
+    other = folder.study.space("other")
+    shutil.copytree(folder.root, other.root)
+    runs = pd.read_parquet(other.runs)
+    runs.assign(error=[0.5, 99.0]).to_parquet(other.runs)
+    best = pending.pending_models(config, folder, models).best
+    assert (best.error, best.model_id, best.space) == (0.5, runs["model_id"][0], "other")

@@ -11,7 +11,7 @@ from unittest.mock import Mock
 import pytest
 
 from designspace.store import claims, paths, processes
-from designspace.store.claims import ClaimedError, age_seconds, claimed, is_void
+from designspace.store.claims import ClaimedError, age_seconds, claimed, epochs_in_work, is_void
 
 
 @pytest.fixture
@@ -119,3 +119,16 @@ def test_temporary_files_of_dead_processes_are_removed(tmp_path, end):
     paths.remove_leftovers(tmp_path)
     process.poll()
     assert [p.name for p in tmp_path.iterdir()] == [f".x.json.{paths.host_name()}.{os.getpid()}.tmp"]
+
+
+def test_the_epoch_in_work_is_told_in_the_claim(path):
+    with claimed(path) as claim:
+        assert epochs_in_work(path.parent) == []
+        for epoch in (9, 100_000, 1):
+            claim.note(epoch)
+            assert epochs_in_work(path.parent) == [epoch]
+            assert not is_void(path)
+        path.unlink()
+        claim.note(2)
+        assert not path.exists()
+    assert epochs_in_work(path.parent) == []
