@@ -14,9 +14,8 @@ BIN := $(VENV)/bin
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
-	$(BIN)/python scripts/sample_and_train.py space=anynetx_c num_models=32
-	$(BIN)/python scripts/sample_and_train.py space=regnetx num_models=32
-	$(BIN)/python scripts/analyze.py study=laptop
+	$(BIN)/python scripts/sample_and_train.py experiment=demo -m space=anynetx_c,regnetx interleave=true
+	$(BIN)/python scripts/analyze.py study=demo
 
 test: $(VENV)/installed-test
 	$(BIN)/ruff check .

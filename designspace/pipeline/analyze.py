@@ -16,7 +16,7 @@ from designspace.errors import UserError
 from designspace.files import check_name, make_writable_folder
 from designspace.launch.local import Processes, available_cores
 from designspace.overrides import as_value
-from designspace.pipeline.collect import collect_runs, study_runs
+from designspace.pipeline.collect import collect_runs, read_runs, study_runs
 from designspace.store.paths import StudyFolder, find_study
 from designspace.store.population import read_settings
 from designspace.store.tables import MISSING
@@ -66,6 +66,13 @@ def analyze_study(
     first_look(errors, edf)
     with Waiting(folder.name) as waiting:
         return _analyze(config, folder, collected, waiting.say)
+
+
+def draw_errors(folder: StudyFolder) -> Path:
+    """Draw the error distributions of a study as far as it is; returns the path of the figure."""
+    errors = study_errors(study_runs(folder, read_runs).runs)
+    make_writable_folder(folder.analysis)
+    return _write_edf(errors, folder.analysis)
 
 
 def _write_edf(errors: StudyErrors, folder: Path) -> Path:

@@ -129,6 +129,10 @@ def run(config: RunConfig) -> RunResult:
             return RunResult(folder, Counter(missing=len(models)), "sample")
         runs = _train_and_collect(config, folder, models, found)
         counts = _counts(runs)
+        if config.interleave and not runs["error"].isna().all():
+            from designspace.pipeline.analyze import draw_errors  # imports matplotlib: slow
+
+            log.info("%s: drawn as far as it is: %s", folder.study.name, draw_errors(folder.study))
         subsample = models.head(config.subsample)
         reruns = dict(_run_again(rerun, space, folder, subsample, found) for rerun in _reruns(config))
     missing = sum(reruns.values(), counts)["missing"]
