@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, default_collate
@@ -129,8 +129,10 @@ class FolderImages(ImageData):
         self.num_workers = num_workers
         shorter_side = shown_side(resolution, augmentation)
         self.preprocessing = Preprocessing(resolution, shorter_side, IMAGENET_MEAN, IMAGENET_STD)
-        counts = Counter(file.label for file in listing.val)
-        self.val_counts = tuple(counts[label] for label in range(info.num_classes))
+        self.train_counts, self.val_counts = (
+            tuple(np.bincount([file.label for file in files], minlength=info.num_classes).tolist())
+            for files in (listing.train, listing.val)
+        )
         self._train = SeededImages(listing.train, train_transform(resolution, augmentation))
         self._val = SeededImages(listing.val, val_transform(resolution, augmentation))
 

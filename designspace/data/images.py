@@ -43,6 +43,7 @@ class ImageData(ABC):
 
     info: DataInfo
     preprocessing: Preprocessing  # of images that are evaluated
+    train_counts: tuple[int, ...]  # training images of each class
     val_counts: tuple[int, ...]  # validation images of each class
 
     @property
@@ -105,7 +106,9 @@ class InMemoryImages(ImageData):
         self.preprocessing = Preprocessing(self.resolution, resize, _three(mean), _three(std))
         self._train = train[0].to(self.device), train[1].to(self.device)
         self._val = val[0].to(self.device), val[1].to(self.device)
-        self.val_counts = tuple(torch.bincount(val[1], minlength=info.num_classes).tolist())
+        self.train_counts, self.val_counts = (
+            tuple(torch.bincount(labels, minlength=info.num_classes).tolist()) for _, labels in (train, val)
+        )
         std_column = torch.tensor(std, device=self.device).view(-1, 1, 1)
         self._scale = 1 / (255 * std_column)
         self._shift = -torch.tensor(mean, device=self.device).view(-1, 1, 1) / std_column

@@ -45,6 +45,9 @@ from designspace.training.messages import Final, Model, last_record
 log = logging.getLogger(__name__)
 
 SECTIONS = ("seed", "images", "resolution", "network", "data", "train")  # which all networks share
+LATER_KEYS = (
+    ("class_weights", "none"),
+)  # of the recipe, where they change nothing: as before there were any
 WHERE_IT_LIES = ("root", "num_workers", "on_unreadable")  # of the data: has no influence on the weights
 
 
@@ -242,7 +245,8 @@ def _settings(config: TrainFinalConfig, run: RunConfig, found: DataFound | None)
 def _recipe(settings: dict[str, Any]) -> str:
     """Digest of what decides the weights, but for network and seed."""
     data = {key: value for key, value in settings["data"].items() if key not in WHERE_IT_LIES}
-    decides = {**{key: settings[key] for key in SECTIONS}, "data": data}
+    train = {key: value for key, value in settings["train"].items() if (key, value) not in LATER_KEYS}
+    decides = {**{key: settings[key] for key in SECTIONS}, "data": data, "train": train}
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:12]
 
 

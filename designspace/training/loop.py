@@ -62,7 +62,7 @@ def train_network(
     steps = data.info.steps_per_epoch(settings.batch_size, drop_last=settings.drop_last)
     at = _Position.resume(checkpointer, network, optimizer, steps, device)
     history = at.history
-    iterate = _iteration(network, optimizer, settings, micro_batches, device)
+    iterate = _iteration(network, optimizer, data, settings, micro_batches, device)
     random, wrong = _draws(network), None  # wrong: images of each class, after the last epoch
     for epoch in range(at.epoch, settings.epochs):
         on_epoch(epoch + 1)
@@ -184,20 +184,32 @@ def train_step(
     micro_batches: int,
     images: Tensor,
     labels: Tensor,
+    *,
+    weights: Tensor | None = None,
 ) -> Tensor:
-    """One iteration; returns the mean loss of the batch."""
+    """One iteration; returns the mean loss of the batch, of each image times the weight of its class."""
     total = torch.zeros((), device=images.device)
     micro_batches = min(micro_batches, max(1, len(images) // 2))  # two images at least: BatchNorm
     parts = zip(images.tensor_split(micro_batches), labels.tensor_split(micro_batches), strict=True)
     for part, targets in parts:
         scores = logits_of(network, part, settings)
-        loss = functional.cross_entropy(scores, targets, label_smoothing=settings.label_smoothing)
+        how = "mean" if weights is None else "none"
+        loss = functional.cross_entropy(
+            scores, targets, label_smoothing=settings.label_smoothing, reduction=how
+        )
+        loss = loss if weights is None else (loss * weights[targets]).mean()
         loss = loss if micro_batches == 1 else loss * (len(part) / len(images))
         torch.autograd.backward(loss)
         total += loss.detach()
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     return total
+
+
+def balanced_weights(counts: Sequence[int]) -> Tensor:
+    """Weights float32 of classes with so many images, n / (classes * count): their mean over images is 1."""
+    there = torch.tensor(counts, dtype=torch.float64)
+    return (there.sum() / (len(counts) * there.clamp(min=1))).float()
 
 
 def validate(
@@ -278,7 +290,7 @@ def step_seconds(network: nn.Module, data: ImageData, settings: TrainSettings, d
     to_format(network.to(device), settings).train()
     optimizer = new_optimizer(network, settings)
     batches = data.train_batches(batch_size=settings.batch_size, seed=0, epoch=0)
-    iterate, warm = _iteration(network, optimizer, settings, 1, device), WARM_STEPS
+    iterate, warm = _iteration(network, optimizer, data, settings, 1, device), WARM_STEPS
     if settings.cuda_graphs:
         warm += EAGER_STEPS
     seconds = []
@@ -292,12 +304,15 @@ def step_seconds(network: nn.Module, data: ImageData, settings: TrainSettings, d
 def _iteration(
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
+    data: ImageData,
     settings: TrainSettings,
     micro_batches: int,
     device: torch.device,
 ) -> Step:
     """`train_step` for batches of images and labels, as a CUDA graph if that is asked for."""
-    step: Step = partial(train_step, network, optimizer, settings, micro_batches)
+    balanced = settings.class_weights == "balanced"
+    weights = balanced_weights(data.train_counts).to(device) if balanced else None
+    step: Step = partial(train_step, network, optimizer, settings, micro_batches, weights=weights)
     return GraphedStep(step, optimizer, device, settings.batch_size) if settings.cuda_graphs else step
 
 

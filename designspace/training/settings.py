@@ -12,6 +12,7 @@ MEMORY_FORMATS = ("channels_last", "contiguous")
 MAX_EPOCHS = 100_000
 MAX_BATCH = 1_000_000  # images
 LAST_BATCHES = ("train", "drop")
+CLASS_WEIGHTS = ("none", "balanced")
 AUTO = "auto"  # the fastest, timed on some networks of the population
 
 
@@ -29,6 +30,7 @@ class TrainSettings:
     warmup_epochs: float = 0.0  # linear, from lr / steps of warm-up; may be a fraction
     warmup_share: float = 0.0  # added to warmup_epochs, as a share of all epochs
     label_smoothing: float = 0.0  # 0 to 1
+    class_weights: str = "none"  # of the loss: none, or balanced: each class counts alike, however few images
     precision: str = "fp32"  # fp32 (TF32 on a GPU), bf16 (autocast, weights stay fp32) or auto: the faster
     memory_format: str = "channels_last"  # channels_last, contiguous or auto: the faster
     val_batch_size: int = 500  # images
@@ -73,6 +75,7 @@ class TrainSettings:
             ),
             ("warmup_share", 0 <= self.warmup_share < 1, "at least 0 and below 1"),
             ("label_smoothing", 0 <= self.label_smoothing < 1, "at least 0 and below 1"),
+            ("class_weights", self.class_weights in CLASS_WEIGHTS, " or ".join(CLASS_WEIGHTS)),
             ("precision", self.precision in (*PRECISIONS, AUTO), f"one of {', '.join((*PRECISIONS, AUTO))}"),
             (
                 "memory_format",

@@ -21,7 +21,7 @@ from designspace.errors import UserError
 from designspace.networks.architecture import Architectures
 from designspace.networks.build import build_network
 from designspace.pipeline.final_table import final_text
-from designspace.pipeline.train_final import train_final
+from designspace.pipeline.train_final import SECTIONS, _recipe, train_final
 from designspace.store.paths import FinalFolder
 from designspace.store.records import Record, Status, read_record, write_record
 from designspace.store.tables import read_models
@@ -250,3 +250,11 @@ def test_top5_from_100_classes_on() -> None:
 
     found = evaluate(Second(), Data(), TrainSettings(), torch.device("cpu"))  # type: ignore[arg-type]
     assert (found.error, found.top5_error) == (100.0, 0.0)
+
+
+def test_a_key_that_came_later_changes_no_recipe_where_it_does_nothing() -> None:
+    before = {**dict.fromkeys(SECTIONS, 0), "data": {"name": "npz"}, "train": {"lr": 0.1}}
+    plain, balanced = (
+        {**before, "train": {"lr": 0.1, "class_weights": value}} for value in ("none", "balanced")
+    )
+    assert _recipe(before) == _recipe(plain) != _recipe(balanced)

@@ -14,7 +14,13 @@ from designspace.data.images import InMemoryImages
 from designspace.data.settings import DataInfo
 from designspace.errors import UserError, refuse
 from designspace.training import loop
-from designspace.training.loop import estimate_seconds, learning_rate, train_network, validate
+from designspace.training.loop import (
+    balanced_weights,
+    estimate_seconds,
+    learning_rate,
+    train_network,
+    validate,
+)
 from designspace.training.settings import TrainSettings
 
 CPU = torch.device("cpu")
@@ -73,6 +79,34 @@ def test_the_balanced_error_is_the_mean_of_the_classes_errors():
     result = train_network(net, data, replace(SETTINGS, epochs=1, lr=1e-9), seed=1, device=CPU)
     assert (result.error, result.balanced_error) == (25.0, 50.0)  # the third class has no images
     assert data.chance_error == 25.0
+
+
+@pytest.mark.parametrize(("graphs", "micro_batches"), [(False, 1), (False, 4), (True, 1)])
+def test_balanced_weights_make_the_loss_the_mean_of_the_classes_losses(graphs, micro_batches):
+    """Three of four images are of class 0; weights that stay as they are, and smoothed labels."""
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (80, 1, 8, 8), generator=generator, dtype=torch.uint8)
+    labels = torch.tensor([0, 0, 0, 1] * 20)
+    data = InMemoryImages(
+        DataInfo("unequal", 2, 80, 80), (pixels, labels), (pixels, labels), mean=(0.4,), std=(0.2,),
+        augmentation=Augmentation(flip=False),
+    )  # fmt: skip
+    net = nn.Sequential(nn.Flatten(), nn.Linear(192, 2))
+    images = torch.cat([batch for batch, _ in data.val_batches(80)])
+    losses = nn.functional.cross_entropy(net(images), labels, label_smoothing=0.1, reduction="none")
+    expected = (losses[labels == 0].mean() + losses[labels == 1].mean()).item() / 2
+    settings = replace(
+        SETTINGS, epochs=1, lr=1e-12, class_weights="balanced", label_smoothing=0.1, cuda_graphs=graphs
+    )
+    result = train_network(net, data, settings, seed=1, device=CPU, micro_batches=micro_batches)
+    assert result.history[0].train_loss == pytest.approx(expected, rel=1e-5)
+    assert result.history[0].train_loss != pytest.approx(losses.mean().item(), rel=1e-3)
+
+
+def test_balanced_weights_are_scikit_learns():
+    """`compute_class_weight("balanced", ...)` of labels 0, 0, 0, 1, 2, 2."""
+    assert balanced_weights([3, 1, 2]).tolist() == pytest.approx([2 / 3, 2, 1])
+    assert balanced_weights([5, 5]).tolist() == [1, 1]
 
 
 def test_no_part_of_a_batch_is_a_single_image(data):
