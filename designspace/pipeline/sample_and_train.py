@@ -18,6 +18,7 @@ from designspace.data.catalog import data_info
 from designspace.data.decoded import DecodedFiles
 from designspace.data.found import DataFound, find_data
 from designspace.data.readable import check_images
+from designspace.data.repeated import warn_of_repeated
 from designspace.data.sets import LOOKED_AT_SETS
 from designspace.files import make_writable_folder
 from designspace.launch.local import available_cores
@@ -148,15 +149,17 @@ def run(config: RunConfig) -> RunResult:
 def _checked(config: RunConfig, folder: SpaceFolder, found: DataFound) -> DataFound:
     """What was found, without images that cannot be read; the others are decoded, where they are cached."""
     threads = available_cores()
+    verdict = folder.study.images(found.digest)
     found = check_images(
         found,
-        folder.study.images(found.digest),
+        verdict,
         on_unreadable=config.data.on_unreadable,
         threads=threads,
         decoded=_decoded(config, found),
     )
     if (decoded := _decoded(config, found)) is not None:  # without those that are left out
         decoded.ensure(threads)
+    warn_of_repeated(config.data, found, verdict, threads=threads)
     return found
 
 

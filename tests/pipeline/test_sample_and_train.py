@@ -203,7 +203,7 @@ def test_reruns_train_a_subsample_with_other_seeds_and_for_more_epochs(config, c
     assert list(longer["seed"]) == list(first["seed"])
     assert list(longer["epochs"]) == [2] * 3
     assert list(one["epochs"]) == [1] * 3
-    before = {path: path.stat().st_mtime_ns for path in Path(config.output_root).rglob("*.json")}
+    before = {path: path.stat().st_mtime_ns for path in Path(config.output_root).rglob("runs/*.json")}
     assert len(before) == 4 + 3 * 3
     # extends each rerun by one model, and trains nothing twice
     sample_and_train.run(replace(again, subsample=4))
