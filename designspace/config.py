@@ -185,6 +185,7 @@ class FinalDataSettings:
     """The data are those of the study; only where they lie may differ."""
 
     root: str | None = None  # where the study's images are now; null: where they were
+    groups: str | None = None  # where the file of their groups is now, if there was one; null: where it was
     num_workers: int | None = None  # image-reading processes of a folder set; null: as many as in the study
 
 
@@ -340,7 +341,9 @@ class FindConfig:
             seed=self.seed,
             final=FinalSettings(images="train"),
             test=TestSettings(skip=not test),
-            data=FinalDataSettings(self.data.root, self.data.num_workers),
+            data=FinalDataSettings(
+                root=self.data.root, groups=self.data.groups, num_workers=self.data.num_workers
+            ),
             train=replace(
                 self.train, epochs=self.final_epochs, warmup_epochs=0.0, warmup_share=FINAL_WARMUP_SHARE
             ),

@@ -38,7 +38,8 @@ def list_images(settings: DataSettings) -> FolderListing:
     """The files of a folder set."""
     refuse(settings.problems())
     shares = Shares(settings.val_share, settings.test_share) if settings.name == "image_folder" else None
-    listing = scan_image_folder(root_path(settings), shares)
+    groups = None if settings.groups is None else Path(settings.groups).expanduser()
+    listing = scan_image_folder(root_path(settings), shares, groups)
     if settings.name == "imagenet" and len(listing.classes) != IMAGENET_CLASSES:
         raise UserError(
             f"data.root: imagenet has {IMAGENET_CLASSES} classes, {settings.root!r} "

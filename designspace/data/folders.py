@@ -15,6 +15,7 @@ from itertools import chain, groupby
 from operator import attrgetter
 from pathlib import Path
 
+from designspace.data.groups import TooFewGroupsError, groups_of, hold_out_groups, read_groups
 from designspace.data.holdout import Shares, hold_out_files
 from designspace.data.reading import IMAGE_SUFFIXES
 from designspace.data.settings import DataInfo
@@ -75,15 +76,20 @@ class FolderListing:
         return replace(self, train=kept["train"], val=kept["val"], test=kept["test"])
 
 
-def scan_image_folder(root: Path, shares: Shares | None = None) -> FolderListing:
+def scan_image_folder(root: Path, shares: Shares | None = None, groups: Path | None = None) -> FolderListing:
     """List the folder; every way in which it cannot be trained on is a `UserError`.
 
-    `shares` are held out where there is no val/; None: val/ is needed.
+    `shares` are held out where there is no val/; None: val/ is needed. `groups` is a CSV file, see
+    `read_groups`, of images that stay together then.
     """
     try:
         if shares is None or (root / "val").is_dir():
+            if groups is not None:
+                raise UserError(
+                    f"data.groups={groups}: must be null, since data.root has validation images of its own"
+                )
             return _scan_train_and_val(root)
-        return _scan_and_hold_out(root, shares)
+        return _scan_and_hold_out(root, shares, groups)
     except OSError as error:
         place = repr(str(error.filename or root))
         raise UserError(f"data.root: {place} cannot be read ({error.strerror})") from None
@@ -110,7 +116,7 @@ def _scan_train_and_val(root: Path) -> FolderListing:
     )
 
 
-def _scan_and_hold_out(root: Path, shares: Shares) -> FolderListing:
+def _scan_and_hold_out(root: Path, shares: Shares, groups: Path | None) -> FolderListing:
     """Without val/: the images of train/, or of the root itself, are divided."""
     whole = root / "train" if any((root / split).is_dir() for split in ("train", "test")) else root
     if other := [name for name in SPLIT_LIKE if (root / name).is_dir()]:
@@ -123,8 +129,11 @@ def _scan_and_hold_out(root: Path, shares: Shares) -> FolderListing:
     classes = _class_names(whole)
     _check_classes(whole, classes)
     found = _scan_classes(whole, classes)
-    by_class = groupby(found.files, key=attrgetter("label"))
-    parts = [_hold_out(whole, list(files), shares) for _, files in by_class]
+    if groups is None:
+        by_class = groupby(found.files, key=attrgetter("label"))
+        parts = [_hold_out(whole, list(files), shares) for _, files in by_class]
+    else:
+        parts = [_hold_out_groups(root, classes, found.files, shares, groups)]
     train, val, test = (list(chain(*split)) for split in zip(*parts, strict=True))  # of all classes
     return FolderListing(root, tuple(classes), train, val, test, shares, found.no_images)
 
@@ -142,6 +151,23 @@ def _hold_out(
             "are to be held out; at least 1 must be left to train on"
         )
     train, val, test = ([files[row] for row in rows] for rows in (parts.train, parts.val, parts.test))
+    return train, val, test
+
+
+def _hold_out_groups(
+    root: Path, classes: Sequence[str], files: list[ImageFile], shares: Shares, groups: Path
+) -> tuple[list[ImageFile], list[ImageFile], list[ImageFile]]:
+    """The images of all classes that are for training, validation and test, each group in one part."""
+    names = [os.path.relpath(file.path, root).replace(os.sep, "/") for file in files]
+    known = groups_of(names, read_groups(groups), groups)
+    try:
+        rows = hold_out_groups([file.label for file in files], known, shares)
+    except TooFewGroupsError as error:
+        raise UserError(
+            f"data.groups={groups}: class {classes[error.args[0]]!r} is in too few groups to be in all of "
+            "training, validation and test images"
+        ) from None
+    train, val, test = ([files[row] for row in part] for part in (rows.train, rows.val, rows.test))
     return train, val, test
 
 

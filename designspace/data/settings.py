@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from designspace.data.sets import DATA_NAMES, FOLDER_SETS, IN_MEMORY_SETS, NPZ
-from designspace.errors import Rule, UserError, broken
+from designspace.errors import Rule, UserError, broken, shown
 
 ON_UNREADABLE = ("refuse", "skip")
 MAX_READERS = 1024  # processes
@@ -35,6 +35,7 @@ class DataSettings:
     on_unreadable: str = "refuse"  # images of a folder set that cannot be read: refuse to start, or skip them
     val_share: float = 0.2  # of each class, held out for validation where an image_folder has no val/
     test_share: float = 0.2  # of each class, held out for test where an image_folder has no train/ either
+    groups: str | None = None  # CSV of path,group: images of a group are held out together, or not at all
 
     def problems(self, *, needs_images: bool = True) -> list[str]:
         """One line for each invalid value; of the images themselves, only whether `root` is there."""
@@ -70,10 +71,12 @@ def _range_rules(settings: DataSettings) -> Iterator[Rule]:
         yield "val_share", 0 < val < 1, "above 0 and below 1"
         left = 1 - val if 0 < val < 1 else 1.0  # else that is the one problem
         yield "test_share", 0 <= test < left, f"at least 0 and below 1 - data.val_share={val}"
+        groups = None if settings.groups is None else os.path.expanduser(settings.groups)
+        yield "groups", groups is None or os.path.isfile(groups), "an existing CSV file, or null"
     else:
-        for key in ("val_share", "test_share"):
+        for key in ("val_share", "test_share", "groups"):
             value = getattr(DataSettings, key)
-            needless = f"{value}, since it has no effect on data={settings.name}"
+            needless = f"{shown(value)}, since it has no effect on data={settings.name}"
             yield key, getattr(settings, key) == value, needless
 
 

@@ -52,7 +52,12 @@ FREE_KEYS = (
     *("data.root", "data.num_workers", "space.name"),
     *("space.networks", "network.stem"),  # which published networks there are: one row each
     *("data.cache_gb", "data.cache_root"),  # `data.cache` says what came of them
-    *("data.on_unreadable", "data.val_share", "data.test_share"),  # what they do is in `data_found`
+    *(
+        "data.on_unreadable",
+        "data.val_share",
+        "data.test_share",
+        "data.groups",
+    ),  # what they do is in `data_found`
 )
 
 

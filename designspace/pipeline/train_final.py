@@ -48,7 +48,12 @@ SECTIONS = ("seed", "images", "resolution", "network", "data", "train")  # which
 LATER_KEYS = (
     ("class_weights", "none"),
 )  # of the recipe, where they change nothing: as before there were any
-WHERE_IT_LIES = ("root", "num_workers", "on_unreadable")  # of the data: has no influence on the weights
+WHERE_IT_LIES = (
+    "root",
+    "num_workers",
+    "on_unreadable",
+    "groups",
+)  # of the data: has no influence on the weights
 
 
 @dataclass(frozen=True)

@@ -207,7 +207,7 @@ def test_reruns_train_a_subsample_with_other_seeds_and_for_more_epochs(config, c
     assert len(before) == 4 + 3 * 3
     # extends each rerun by one model, and trains nothing twice
     sample_and_train.run(replace(again, subsample=4))
-    after = {path: path.stat().st_mtime_ns for path in Path(config.output_root).rglob("*.json")}
+    after = {path: path.stat().st_mtime_ns for path in Path(config.output_root).rglob("runs/*.json")}
     assert before.items() <= after.items()
     assert len(after) == 4 + 3 * 4
 
