@@ -13,6 +13,7 @@ from designspace.analysis.compare import Comparison, compare_all
 from designspace.analysis.costs import CostAnalysis, compare_costs
 from designspace.analysis.edf import ErrorDistribution, ErrorWindow, error_distribution, error_window
 from designspace.analysis.executor import IN_THIS_PROCESS, Executor
+from designspace.analysis.final import FinalNetwork
 from designspace.analysis.importance import SpaceImportance, parameter_importance
 from designspace.analysis.noise import NoiseAnalysis, seed_noise
 from designspace.analysis.normalized import NormalizedComparison, normalize
@@ -92,6 +93,7 @@ class StudyAnalysis:
     chance: AgainstChance | None  # of the models of all spaces
     seed: int
     untrained: int = 0  # networks that nobody trained, by which means are powered
+    finals: tuple[FinalNetwork, ...] = ()  # networks that were trained properly
 
 
 def analyze(

@@ -86,6 +86,7 @@ def _analyze(
 ) -> AnalysisResult:
     """The whole analysis; `say` is told what is being done."""
     from designspace.analysis.study import analyze  # these import SciPy and matplotlib: slow
+    from designspace.pipeline.final_table import read_finals
     from designspace.pipeline.pools import study_pools
     from designspace.report.provenance import about_study
     from designspace.report.write import write_analysis
@@ -97,6 +98,7 @@ def _analyze(
         pools = study_pools(folder, collected.runs, executor)
     say("computing intervals, comparisons and fits of the widths")
     study = analyze(collected, seed=config.seed, pools=pools, executor=executor)
+    study = replace(study, finals=read_finals(folder))
     about = about_study(
         study,
         {space.name: read_settings(space) for space in folder.spaces() if space.config.exists()},

@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from designspace.analysis.final import Curve, FinalNetwork, final_networks
 from designspace.store.looks import count_looks
-from designspace.store.paths import FinalFolder
+from designspace.store.paths import FinalFolder, StudyFolder
+from designspace.store.population import read_settings
 from designspace.store.records import Record, Status, valid_record
+from designspace.store.tables import read_models
 from designspace.training.messages import Final
 
 DESCRIBED = (
@@ -31,6 +34,29 @@ def final_table(folder: FinalFolder, networks: pd.DataFrame, final: Final) -> pd
         described = {name: first[name] for name in DESCRIBED if name in first}
         rows.append({**described, **_summary(done), "looks": max(looks)})
     return pd.DataFrame(rows)
+
+
+def read_finals(study: StudyFolder) -> tuple[FinalNetwork, ...]:
+    """The networks of all final trainings of a study that have a table, with their learning curves."""
+    found: list[FinalNetwork] = []
+    for folder in study.finals():
+        curves: dict[str, list[Curve]] = {}
+        for row in read_models(folder)[["network_id", "model_id"]].to_dict("records"):
+            record = valid_record(folder, row["model_id"])
+            if record is not None and record.status is Status.DONE:
+                curves.setdefault(row["network_id"], []).append(_curve(record))
+        table = pd.read_csv(folder.table, dtype={"network_id": str})
+        batch_size = read_settings(folder)["train"]["batch_size"]
+        found += final_networks(folder.name, table, curves, batch_size)
+    return tuple(found)
+
+
+def _curve(record: Record) -> Curve:
+    errors = [epoch.val_error for epoch in record.history]
+    return Curve(
+        tuple(epoch.train_loss for epoch in record.history),
+        tuple(error for error in errors if error is not None),
+    )
 
 
 def _summary(done: Sequence[Record]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from designspace.report.compare_figure import comparison_figure, difference_figu
 from designspace.report.cost_figure import cost_figure
 from designspace.report.edf_figure import edf_figure
 from designspace.report.files import file_name
+from designspace.report.final_figure import final_curves_figure, final_figure
 from designspace.report.importance_figure import importance_figure, pairs_figure
 from designspace.report.labels import COST_NAMES
 from designspace.report.noise_figure import noise_figure
@@ -23,6 +24,7 @@ from designspace.report.references_figure import references_figure
 from designspace.report.sample_size_figure import sample_size_figure
 from designspace.report.tables.compare import comparison_table
 from designspace.report.tables.costs import cost_table, lead_table
+from designspace.report.tables.final import final_networks_table
 from designspace.report.tables.importance import importance_table
 from designspace.report.tables.noise import corrected_table, noise_table
 from designspace.report.tables.normalized import normalized_edf_table, normalized_table
@@ -35,6 +37,7 @@ from designspace.report.tables.width_fit import mean_fit_table
 from designspace.report.text.chance import chance_sentences
 from designspace.report.text.compare import comparison_sentence
 from designspace.report.text.costs import cost_notes, cost_statements
+from designspace.report.text.final import final_statements
 from designspace.report.text.noise import noise_notes, noise_statements
 from designspace.report.text.numbers import estimate_words
 from designspace.report.text.powered import powered_statements
@@ -89,6 +92,7 @@ def topics(study: StudyAnalysis) -> tuple[Topic, ...]:
     parts = (
         *(_errors, _comparisons, _normalised, _enough, _search, _parameters, _widths),
         *(_complexity, _ranking, _noise, *([_references] if study.references else [])),
+        *([_final] if study.finals else []),
     )
     return tuple(part(study) for part in parts)
 
@@ -253,6 +257,24 @@ def _references(study: StudyAnalysis) -> Topic:
         ),
         {"references": lambda: references_figure(study)},
         {"references.csv": reference_table(study.references), "published.csv": unbuilt_table()},
+    )
+
+
+def _final(study: StudyAnalysis) -> Topic:
+    return Topic(
+        "final",
+        "Trained properly",
+        _paragraphs(
+            "Chosen networks, and published ones beside them, trained longer by one recipe, several times "
+            "each, and tested once. Bars are the standard deviation over the seeds, the intervals in the "
+            "table those of the test images alone. Networks whose intervals overlap are not told apart.",
+            *final_statements(study.finals),
+        ),
+        {
+            "final": lambda: final_figure(study.finals),
+            "final_curves": lambda: final_curves_figure(study.finals),
+        },
+        {"final_networks.csv": final_networks_table(study.finals)},
     )
 
 

@@ -203,6 +203,10 @@ class StudyFolder:
         """The final trainings of that name."""
         return FinalFolder(self.root / name)
 
+    def finals(self) -> list[FinalFolder]:
+        """The final trainings that have a table, by name."""
+        return [FinalFolder(path.parent) for path in sorted(self.root.glob("*/final.csv"))]
+
     def spaces(self) -> list[SpaceFolder]:
         """The spaces that have a population, by name."""
         return [SpaceFolder(path.parent) for path in sorted(self.root.glob("*/models.parquet"))]
