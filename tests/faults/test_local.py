@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass
 
 import pytest
-from program import Study, mounted, read_only
+from faults.program import Study, mounted, read_only
 
 from designspace.store.claims import is_void
 from designspace.store.records import Kind, Status, UnreadableRecordError, read_record
