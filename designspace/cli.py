@@ -241,7 +241,7 @@ def sample_and_train(config: configuration.RunConfig) -> int:
         print(f"{part.label}: {counts.total()} models: {by_status}")
     if result.best is not None:
         print(f"best:   {result.best.model_id}, error {result.best.error:.2f} %")
-        print(f"mean:   {result.mean_error:.2f} % of the models that are done")
+        print(f"mean:   error {result.mean_error:.2f} %, over {result.counts['done']} models")
     print(f"folder: {folder}")
     if result.stopped_after == "submit":
         print(f"the rest is submitted; {command('status')} shows the progress, the same command collects it")

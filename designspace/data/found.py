@@ -63,7 +63,7 @@ def find_data(settings: DataSettings) -> DataFound | None:
         found = DataFound(
             listing.info(settings.name), listing.classes, _digest(listing), None, listing.shares, listing
         )
-        _tell(found)
+        _tell(found, settings.groups)
         return found
     if settings.name == NPZ:
         npz = inspect_npz(root_path(settings))
@@ -111,7 +111,7 @@ def _few(names: list[str]) -> str:
     return (", ".join(map(repr, names[:NAMED])) or "none") + more
 
 
-def _tell(found: DataFound) -> None:
+def _tell(found: DataFound, groups: str | None) -> None:
     listing = found.listing
     assert listing is not None, "of a folder set"
     if listing.no_images:
@@ -119,7 +119,8 @@ def _tell(found: DataFound) -> None:
         log.warning("data.root: files that are not taken for images: %s", kinds)
     if found.shares != Shares():
         log.info(
-            "data.root: held out of each class: %g for validation (%s images), %g for test (%s images)",
+            "data.root: held out of each class%s: %g for validation (%s images), %g for test (%s images)",
+            "" if groups is None else ", in whole groups",
             found.shares.val, f"{len(listing.val):,}", found.shares.test, f"{len(listing.test):,}",
         )  # fmt: skip
 

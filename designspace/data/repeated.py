@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from designspace.data.catalog import root_path
+from designspace.data.decoded import CHUNK, counted
 from designspace.data.folders import FolderListing
 from designspace.data.found import DataFound
 from designspace.data.sets import NPZ
@@ -54,7 +55,8 @@ def repeated_files(listing: FolderListing, threads: int) -> dict[str, str]:
     told: dict[str, tuple[Hashable, ...]] = dict.fromkeys([*sorted(train), *sorted(val)], ())
     with ThreadPool(threads) as pool:
         for tell in (_size, _beginning, _whole):  # each of the files that are alike so far
-            more = pool.map(tell, told)
+            telling = pool.imap(tell, list(told), chunksize=CHUNK)
+            more = counted(telling, len(told), "looking, once, for copies of training images")
             told = {
                 p: (*known, new)
                 for (p, known), new in zip(told.items(), more, strict=True)

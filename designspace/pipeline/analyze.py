@@ -94,7 +94,7 @@ def _analyze(
     executor = Processes(available_cores())
     pools = {}
     if config.powered:
-        say("drawing untrained networks, which make the means more certain; once a study")
+        say("drawing untrained networks, which make means more certain")
         pools = study_pools(folder, collected.runs, executor)
     say("computing intervals, comparisons and fits of the widths")
     study = analyze(collected, seed=config.seed, pools=pools, executor=executor)

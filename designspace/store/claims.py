@@ -44,9 +44,12 @@ class Claim:
                 os.utime(self.path)
 
     def note(self, epoch: int) -> None:
-        """Say which epoch is in work, for people: in the file as it is, none is made."""
+        """Say which epoch is in work, for people: in the file as it is, if it is there and still ours."""
+        ours = self.owner.removesuffix("}")
         with contextlib.suppress(OSError), open(self.path, "r+", encoding="utf-8") as file:
-            file.write(f'{self.owner.removesuffix("}")}, "epoch": {epoch:>7}}}')  # never shorter than before
+            if file.read().startswith(ours):
+                file.seek(0)
+                file.write(f'{ours}, "epoch": {epoch:>7}}}')  # never shorter than before
 
 
 def epochs_in_work(records: Path) -> list[int]:

@@ -584,7 +584,7 @@ def test_the_end_names_the_best_model_and_the_next_command(config, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"{folder_of(config).label}: 2 models: 2 done"
     assert lines[1] == f"best:   {best}, error {errors(config)[best]:.2f} %"
-    assert lines[2].startswith("mean:   ")
+    assert lines[2] == f"mean:   error {np.mean(list(errors(config).values())):.2f} %, over 2 models"
     assert lines[3] == f"folder: {folder_of(config).root}"
     assert "analyze" in lines[4]
     assert f"study={config.study}" in lines[4]

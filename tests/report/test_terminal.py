@@ -1,14 +1,18 @@
 """Tables on a terminal: every number is whole, whatever the width."""
 
 import io
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from designspace.analysis.errors import study_errors
 from designspace.analysis.study import analyze
+from designspace.report.edf_figure import edf_figure
+from designspace.report.files import save_figure
 from designspace.report.terminal import NAME_WIDTH, PLAIN_WIDTH, console_of, table_text
 from designspace.report.text.summary import errors_text, summary_text
+from designspace.report.write import write_edf
 
 LONG = "a_space_of_mine_with_a_name_that_goes_on_and_on"
 CELLS = {
@@ -51,7 +55,10 @@ def test_elsewhere_than_on_a_terminal_nothing_is_wrapped() -> None:
     assert console_of(io.StringIO()).width == PLAIN_WIDTH
 
 
-def test_the_first_look_is_what_the_whole_analysis_finds(runs: pd.DataFrame) -> None:
+def test_the_first_look_is_what_the_whole_analysis_finds(runs: pd.DataFrame, tmp_path: Path) -> None:
     study = analyze(runs)
+    first = write_edf(study_errors(runs), tmp_path)
+    whole, _ = save_figure(edf_figure(study), tmp_path, "whole")
+    assert first.read_bytes() == whole.read_bytes()
     assert errors_text(study_errors(runs), 80) == errors_text(study, 80)
     assert max(map(len, f"{errors_text(study, 80)}\n{summary_text(study, 80)}".splitlines())) <= 80

@@ -128,6 +128,9 @@ def test_the_epoch_in_work_is_told_in_the_claim(path):
             claim.note(epoch)
             assert epochs_in_work(path.parent) == [epoch]
             assert not is_void(path)
+        path.write_text('{"host": "of another"}')
+        claim.note(2)
+        assert path.read_text() == '{"host": "of another"}'
         path.unlink()
         claim.note(2)
         assert not path.exists()
