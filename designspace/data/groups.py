@@ -46,9 +46,8 @@ def groups_of(names: Sequence[str], groups: Mapping[str, str], path: Path) -> li
     """The group of each image, by its path below the root. Raises UserError where one has none."""
     absent = [name for name in names if name not in groups]
     if absent:
-        raise _error(
-            path, f"has no group for {absent[0]!r}, nor for {len(absent) - 1:,} more of {len(names):,}"
-        )
+        count = f"{len(absent):,} of {len(names):,} images"
+        raise _error(path, f"has no group for {absent[0]!r}, and for {count} in all")
     return [groups[name] for name in names]
 
 

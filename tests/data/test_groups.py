@@ -84,7 +84,7 @@ def test_a_folder_is_divided_by_the_groups_of_a_file(image_folder: Path) -> None
         ("path;group\na/0.png;1\n", "lacks the column 'path' in its first line, which must be path,group"),
         ("path,group\na/0.png\n", "line 2 must have a path and a group"),
         ("path,group\na/0.png,1\na/0.png,2\n", "line 3 gives 'a/0.png' a second group"),
-        ("path,group\na/0.png,1\n", "has no group for 'a/1.png', nor for 28 more of 30"),
+        ("path,group\na/0.png,1\n", "has no group for 'a/1.png', and for 29 of 30 images in all"),
         ("path,group\n{one}", "class 'a' is in too few groups"),
     ],
 )
