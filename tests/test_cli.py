@@ -72,7 +72,10 @@ def tree(folder):
         (["space=regnetx", "nonsense"], "nonsense: not of the form key=value"),
         (["space=regnetx", "--nonsense"], "--nonsense: unknown option; must be one of --help, --cfg job, -m"),
         (["space=regnetx", "--cfg", "all"], "-c/--cfg: invalid choice: 'all'"),
-        (["space=regnetx", "experiment=null"], "experiment=null: unknown; must be one of fashion_mnist"),
+        (
+            ["space=regnetx", "experiment=null"],
+            "experiment=null: unknown; must be one of demo, fashion_mnist",
+        ),
         (["space=regnetx", "launcher.task_minutes=inf"], "launcher.task_minutes=inf: must be above 0 and at"),
         (["space=regnetx", "launcher.threads=100000"], "launcher.threads=100000: must be at least 1 and at"),
         (["space=regnetx", "launcher.workers=100000"], "launcher.workers=100000: must be at least 1 and at"),

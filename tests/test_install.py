@@ -80,7 +80,7 @@ def test_the_command_says_what_it_knows(site: Path, tmp_path: Path) -> None:
     assert unknown.returncode == 2
     assert unknown.stderr == (
         "error: designspace analyse: unknown; must be one of "
-        "sample-and-train, analyze, refine, train-final, export, status\n"
+        "sample-and-train, analyze, refine, train-final, export, find, status\n"
     )
     assert list(tmp_path.iterdir()) == []
 

@@ -132,7 +132,11 @@ def test_glob_finds_spaces_and_choices(tmp_path, monkeypatch):
         (["space=glob(*)"], False, r"space=glob\(\*\): several values need -m"),
         (["train.lr=a (b"], False, r"train.lr=a \(b: cannot be read; .* \"train.lr='a value \(1\)'\""),
         (["seed=" + "1" * 5000], False, "cannot be read"),
-        (["experiment=null"], False, "experiment=null: unknown; must be one of fashion_mnist, laptop, paper"),
+        (
+            ["experiment=null"],
+            False,
+            "experiment=null: unknown; must be one of demo, fashion_mnist, laptop, paper, small_data",
+        ),
         (["launcher="], False, "launcher=: unknown; must be one of debug, local, slurm"),
         (["data=cifar10,x"], True, "data=x: unknown; must be one of cifar10"),
         (["train=[population]"], False, r"train=\[population\]: unknown; must be one of final, population"),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+
+import pandas as pd
 
 from designspace.analysis.compare import neighbours
 from designspace.analysis.normalized import lead
@@ -46,6 +49,10 @@ from designspace.report.text.references import reference_statements
 from designspace.report.text.summary import best_model, by_mean, headline
 from designspace.report.topic import Draw, Topic
 from designspace.report.width_figure import good_and_bad_figure, width_figure
+
+NO_PAIR = "There is no figure: fewer than two spaces have finished models."
+NO_RANKING = "There is no figure: no earlier error, and none of a longer training, to compare the last with."
+NO_REPEATS = "There is no figure: no model was trained again with another seed."
 
 
 def summary(study: StudyAnalysis) -> list[str]:
@@ -111,10 +118,25 @@ def _errors(study: StudyAnalysis) -> Topic:
     )
 
 
+def _topic(
+    id: str,
+    title: str,
+    text: str,
+    figures: Mapping[str, Draw],
+    tables: Mapping[str, pd.DataFrame],
+    *,
+    why_empty: str | None,
+) -> Topic:
+    """One that has figures unless something says `why_empty`: that no figure would show anything."""
+    if why_empty is None:
+        return Topic(id, title, text, figures, tables)
+    return Topic(id, title, text, {}, tables, empty=dict.fromkeys(figures, why_empty))
+
+
 def _comparisons(study: StudyAnalysis) -> Topic:
     names = [space.name for space in study.spaces]
     steps = neighbours(study.comparisons, names)
-    return Topic(
+    return _topic(
         "comparisons",
         "Is one space better than another?",
         "Every pair of spaces, within the complexity window of the study (at equal flops, where that is its "
@@ -129,11 +151,14 @@ def _comparisons(study: StudyAnalysis) -> Topic:
             "edf_difference": lambda: difference_figure(steps, study.window),
         },
         {"comparison.csv": comparison_table(study.comparisons)},
+        why_empty=None if len(by_mean(study)) > 1 else NO_PAIR,
     )
 
 
 def _normalised(study: StudyAnalysis) -> Topic:
-    return Topic(
+    reasons = dict.fromkeys(comparison.reason for comparison in study.normalized)
+    why_empty = None if "" in reasons else f"There is no figure: {'; '.join(map(str, reasons))}."
+    return _topic(
         "normalised",
         "At equal complexity",
         _paragraphs(
@@ -147,6 +172,7 @@ def _normalised(study: StudyAnalysis) -> Topic:
             "normalized.csv": normalized_table(study.normalized),
             "normalized_edf.csv": normalized_edf_table(study.normalized),
         },
+        why_empty=NO_PAIR if len(by_mean(study)) < 2 else why_empty,
     )
 
 
@@ -212,7 +238,7 @@ def _complexity(study: StudyAnalysis) -> Topic:
 
 
 def _ranking(study: StudyAnalysis) -> Topic:
-    return Topic(
+    return _topic(
         "ranking",
         "Does brief training rank well?",
         _paragraphs(
@@ -223,12 +249,13 @@ def _ranking(study: StudyAnalysis) -> Topic:
         ),
         {"ranking": lambda: ranking_figure(study.ranking)},
         {"ranking.csv": ranking_table(study.ranking)},
+        why_empty=None if study.ranking.pooled or study.ranking.extended else NO_RANKING,
     )
 
 
 def _noise(study: StudyAnalysis) -> Topic:
     names = [space.name for space in study.spaces]
-    return Topic(
+    return _topic(
         "noise",
         "How much is luck?",
         _paragraphs(
@@ -241,6 +268,7 @@ def _noise(study: StudyAnalysis) -> Topic:
         ),
         {"noise": lambda: noise_figure(study.noise, names)},
         {"noise.csv": noise_table(study.noise), "corrected.csv": corrected_table(study.noise)},
+        why_empty=None if study.noise.spaces else NO_REPEATS,
     )
 
 

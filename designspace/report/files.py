@@ -44,3 +44,9 @@ def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
         with replacing(svg) as temporary:
             FigureCanvasSVG(figure).print_svg(temporary, metadata={"Date": None})  # type: ignore[no-untyped-call]
     return [png, svg]
+
+
+def remove_figure(folder: Path, name: str) -> None:
+    """Remove the files that `save_figure` wrote, where there are any."""
+    for suffix in ("png", "svg"):
+        (folder / f"{name}.{suffix}").unlink(missing_ok=True)

@@ -176,7 +176,7 @@ def _section(topic: Topic, folder: Path, pictures: Mapping[str, Picture]) -> dic
     return {
         "id": topic.id,
         "title": topic.title,
-        "paragraphs": [part for part in topic.text.split("\n\n") if part.strip()],
+        "paragraphs": topic.paragraphs,
         "pictures": [pictures[stem] for stem in topic.figures if stem not in replaced],
         "replaced": [pictures[stem] for stem in replaced],
         "tables": [embed_table(folder, name) for name in topic.tables],

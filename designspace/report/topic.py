@@ -22,3 +22,11 @@ class Topic:
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)  # by file name
     chart: str = ""  # one of `html.CHARTS`: drawn on the screen in place of the figures named after it, as
     # `edf` and `parameters_regnetx`, which are folded there, and printed
+    empty: Mapping[str, str] = field(default_factory=dict)  # figures that would show nothing: why, by name
+
+    @property
+    def paragraphs(self) -> list[str]:
+        """The text in paragraphs, and why figures are not there."""
+        return [
+            part for part in (*self.text.split("\n\n"), *dict.fromkeys(self.empty.values())) if part.strip()
+        ]

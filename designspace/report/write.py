@@ -11,7 +11,7 @@ from designspace.analysis.executor import IN_THIS_PROCESS, Executor
 from designspace.analysis.study import StudyAnalysis
 from designspace.report.contents import cautions, summary, topics
 from designspace.report.edf_figure import edf_figure
-from designspace.report.files import save_figure, save_table
+from designspace.report.files import remove_figure, save_figure, save_table
 from designspace.report.html import write_report
 from designspace.report.provenance import About, about_study
 from designspace.report.topic import Topic
@@ -32,8 +32,9 @@ def write_analysis(
 ) -> list[Path]:
     """Write every table and figure and the report into the folder, made if needed, and return their paths.
 
-    Every file appears complete or not at all: temporary name, then rename. The `executor` may draw the
-    figures in worker processes, which does not change them; `drawn` is told the name of each as it is there.
+    A figure of an earlier analysis that would now show nothing is removed. Every file appears complete or not
+    at all: temporary name, then rename. The `executor` may draw the figures in worker processes, which does
+    not change them; `drawn` is told the name of each as it is there.
 
     Raises:
         RunError: a worker process failed to draw or write a figure.
@@ -44,6 +45,8 @@ def write_analysis(
     for topic in found:
         paths += [save_table(table, folder / name) for name, table in topic.tables.items()]
         paths += [path for name in topic.figures for path in figures[name]]
+        for name in topic.empty:
+            remove_figure(folder, name)
     about = about or about_study(study, {}, name=folder.parent.name)
     paths.append(write_report(study, found, folder, about, summary=summary(study), cautions=cautions(study)))
     return paths

@@ -11,7 +11,7 @@ import pytest
 from designspace.analysis.study import analyze
 from designspace.errors import RunError
 from designspace.launch.local import Processes
-from designspace.report.contents import topics
+from designspace.report.contents import NO_PAIR, NO_RANKING, NO_REPEATS, topics
 from designspace.report.edf_figure import edf_figure, legend_text
 from designspace.report.files import save_figure
 from designspace.report.importance_figure import importance_figure
@@ -42,13 +42,28 @@ def test_every_file_is_written_and_readable(runs: pd.DataFrame, tmp_path: Path) 
     names = {path.name for path in paths}
     assert names >= {"report.html", "summary.csv", "edf.csv", "parameters.csv", "fits.csv", "comparison.csv"}
     assert names >= {"edf.png", "comparison.png", "normalized.png", "sample_size.png", "random_search.png"}
-    assert names >= {"importance.png", "widths.png", "fit.png", "costs.png", "ranking.png", "noise.png"}
+    assert names >= {"importance.png", "widths.png", "fit.png", "costs.png"}
     assert names >= {"parameters_anynetx_c.png", "parameters_a___b______c.png"}
     figures = {path.stem for path in paths if path.suffix == ".png"}
     assert {path.stem for path in paths if path.suffix == ".svg"} == figures
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert all(f'id="{topic.id}"' in page for topic in topics(study))
     assert len(pd.read_csv(folder / "fits.csv")) == 24
+
+
+def test_a_figure_that_would_show_nothing_is_not_there_and_the_page_says_why(
+    runs: pd.DataFrame, tmp_path: Path
+) -> None:
+    old = [tmp_path / f"ranking.{suffix}" for suffix in ("png", "svg")]  # of an analysis before
+    for path in old:
+        path.touch()
+    one = runs[runs["space"] == "anynetx_c"]
+    names = {path.stem for path in write_analysis(analyze(one), tmp_path) if path.suffix == ".png"}
+    assert not names & {"comparison", "edf_difference", "normalized", "ranking", "noise"}
+    assert not any(path.exists() for path in old)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    for why in (NO_PAIR, NO_RANKING, NO_REPEATS):
+        assert f"<p>{why}</p>" in page
 
 
 @pytest.mark.parametrize("rows", [[], [0], [8], [10]], ids=["nothing", "one", "diverged", "missing"])
