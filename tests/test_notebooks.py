@@ -14,14 +14,24 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 LONGEST = 25  # lines of a code cell: what is longer belongs into the package
 
 
-def test_all_four_are_there() -> None:
-    assert [path.stem[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04"]
+SHORTENED = {
+    "num_models=8": "num_models=2",
+    "train.epochs=5": "train.epochs=2",
+    "final_epochs=15": "final_epochs=2",
+}
+
+
+def test_all_six_are_there() -> None:
+    assert [path.stem[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04", "05", "06"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_it_runs_from_top_to_bottom(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:  # one trains
+        for as_published, here in SHORTENED.items():
+            cell.source = cell.source.replace(as_published, here)
     NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(FOLDER)}}).execute()
 
 

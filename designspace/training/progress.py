@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from collections import Counter
@@ -23,6 +24,12 @@ ID_DIGITS = 8  # of a model that are shown
 LINE_SECONDS = 30.0  # between two plain lines
 
 log = logging.getLogger(__name__)
+
+
+def stderr_console() -> Console:
+    """What progress is shown on: no terminal where it is none, though notebooks set FORCE_COLOR for it."""
+    asked = "TTY_COMPATIBLE" in os.environ  # rich's own variable
+    return Console(file=sys.stderr, force_terminal=None if asked else sys.stderr.isatty())
 
 
 @dataclass(frozen=True, order=True)
@@ -58,7 +65,7 @@ class Progress:
         self._counts: Counter[str] = Counter()
         self._best = best
         self._start = self._last_end = self._last_line = time.monotonic()
-        console = Console(file=sys.stderr)
+        console = stderr_console()
         self._bar = _Bar(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False, table_column=Column(max_width=24)),
@@ -171,7 +178,7 @@ class Waiting:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        console = Console(file=sys.stderr)
+        console = stderr_console()
         self._live = Bar(
             SpinnerColumn(),
             TimeElapsedColumn(table_column=Column(min_width=7)),

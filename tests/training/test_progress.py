@@ -11,7 +11,7 @@ from designspace.networks.architecture import Architecture
 from designspace.store.records import Record, Status
 from designspace.training import progress
 from designspace.training.messages import Model
-from designspace.training.progress import Best, Progress, duration
+from designspace.training.progress import Best, Progress, duration, stderr_console
 from designspace.training.retries import Event
 
 MODEL = Model("00ff", Architecture("v", (1,), (8,), (1.0,), (8,), 8), seed=3, flops=1, params=2, acts=3)
@@ -97,3 +97,10 @@ def test_a_terminal_shows_the_time_and_what_is_in_work_every_second(clock, monke
     assert "1/6 done, 1 min 30 s, about 4 min 30 s left" in text
     assert "in work: 2 in epoch 2/4, 1 in epoch 3/4; best error 19.50 % (aa of b)" in text
     assert max(map(len, re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", text).splitlines())) <= 80
+
+
+def test_a_notebook_that_forces_colours_on_what_it_starts_gets_plain_lines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert not stderr_console().is_terminal
