@@ -38,7 +38,7 @@ def check_test_images(settings: DataSettings) -> int:
         )
         raise UserError(
             f"data.root={settings.root}: has no test images ({where}), "
-            "so that no final training can be tested; test.skip=true leaves the test out"
+            "so that no final training can be tested"
         )
     return count
 

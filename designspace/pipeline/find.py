@@ -89,10 +89,7 @@ def find(config: FindConfig) -> FindResult | None:
     chosen = choose(trained.table)
     tested = train_final(config.final([chosen, *references], test=True))
     assert tested is not None, "no plan was asked for"
-    if not tested.complete:
-        raise RunError(
-            f"{tested.folder.root}: not all networks are trained and tested; run the command again"
-        )
+    rows = _rows(tested.table, chosen)
     report = analyze_study(AnalyzeConfig(study=config.study, output_root=config.output_root)).folder
     exported = export_network(
         ExportConfig(
@@ -103,9 +100,6 @@ def find(config: FindConfig) -> FindResult | None:
             data=config.final(best, test=True).data,
         )
     )
-    table = tested.table.set_index("network_id", drop=False)
-    published = table[table["network_id"] != chosen]
-    rows = pd.concat([table.loc[[chosen]], published[published["tested"] > 0].sort_values("test_error")])
     return FindResult(exported.folder, chosen, rows, report / "report.html")
 
 
@@ -122,6 +116,22 @@ def choose(table: pd.DataFrame) -> str:
     return str(known.sort_values(["val_error", "network_id"])["network_id"].iloc[0])
 
 
+def _rows(table: pd.DataFrame, chosen: str) -> pd.DataFrame:
+    """The row of the chosen network, then those of the published ones that were tested, the best first.
+
+    Raises:
+        RunError: the chosen network was not tested.
+    """
+    own = table["network_id"] == chosen
+    if not (table["tested"][own] > 0).all():
+        raise RunError(f"{chosen} is not tested yet; run the command again, or see its record")
+    tested = table[~own & (table["tested"] > 0)]
+    if NETWORK in table:
+        for label in table[NETWORK][~own & (table["tested"] == 0)].dropna():
+            log.warning("find: %s could not be trained and tested, see its record", label)
+    return pd.concat([table[own], tested.sort_values("test_error")])
+
+
 def _check_formats(formats: list[str]) -> None:
     if "onnx" in formats:
         from designspace.export.write import require_onnx  # torch: slow to import
@@ -135,10 +145,13 @@ def _check_formats(formats: list[str]) -> None:
 def _sizes(config: FindConfig, study: StudyFolder) -> Sizes:
     """What the study began with where it did so for the same hours; else what is asked for, or fits."""
     there = _read(study)
-    references = there.references if there else tuple(_references(config))
+    known = there is not None and config.references == [AUTO]
+    references = there.references if there and known else tuple(_references(config))
     asked = Sizes(config.num_models, config.final_epochs, references, config.hours)
-    if not config.plan and (config.hours is None or (there and there.hours == config.hours)):
-        return asked if config.hours is None or there is None else there
+    if not config.plan and config.hours is None:
+        return asked
+    if not config.plan and there is not None and there.hours == config.hours:
+        return replace(there, references=references)
     one = run(replace(config, plan=True).population(config.spaces[0])).plan
     if one is None:
         return there or asked
@@ -233,10 +246,11 @@ def _sample_references(config: FindConfig, study: StudyFolder, labels: tuple[str
     """Give the study a row for each, untrained; returns their labels as they stand there."""
     if not labels:
         return []
-    if not study.references.exists():
-        with replacing(study.references) as temporary:
-            declared = {"family": FAMILY, "networks": list(labels)}
-            temporary.write_text(yaml.safe_dump(declared, sort_keys=False), encoding="utf-8")
+    with replacing(study.references) as temporary:
+        declared = {"family": FAMILY, "networks": list(labels)}
+        temporary.write_text(yaml.safe_dump(declared, sort_keys=False), encoding="utf-8")
     population = config.population(str(study.references))
     folder = run(replace(population, space=SpaceSettings(str(study.references)), stop_after="sample")).folder
-    return [str(label) for label in read_models(folder)[NETWORK]]
+    there = set(read_models(folder)[NETWORK])  # without those that cannot work on these images
+    asked = [parse_reference(label, stem=config.network.stem).label for label in labels]
+    return [label for label in asked if label in there]

@@ -215,7 +215,10 @@ def _found(
     """The images, which must be those of the study, with some to test on."""
     found = find_data(run.data)
     if not config.test.skip:
-        check_test_images(run.data)
+        try:
+            check_test_images(run.data)
+        except UserError as error:
+            raise UserError(f"{error}; test.skip=true leaves the test out") from None
     if found is not None and not config.plan:
         found = check_images(
             found,

@@ -116,6 +116,23 @@ def test_the_choice_is_by_validation_and_among_sampled_networks() -> None:
         choose(table.tail(2))
 
 
+def test_a_published_network_that_fails_does_not_keep_the_chosen_one_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    table = pd.DataFrame(
+        {
+            "network_id": ["a", "b", "c", "d"],
+            "network": [None, "resnet20", "vgg_c", None],
+            "tested": [1, 1, 0, 0],
+            "test_error": [9.0, 8.0, None, None],
+        }
+    )
+    assert list(module._rows(table, "a")["network_id"]) == ["a", "b"]
+    assert caplog.messages == ["find: vgg_c could not be trained and tested, see its record"]
+    with pytest.raises(RunError, match="d is not tested yet"):
+        module._rows(table, "d")
+
+
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
