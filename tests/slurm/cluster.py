@@ -156,7 +156,9 @@ class Cluster:
         return int(limits[0]) if limits else None
 
     def heal(self) -> None:
-        """No jobs, no strays, and all nodes idle: what the next test begins with."""
+        """No limit, no jobs, no strays, and all nodes idle: what the next test begins with."""
+        if self._known_limit() is not None:  # of a test that was killed
+            self._limit(-1)
         end = time.monotonic() + HEAL_SECONDS
         self.start()
         while True:
