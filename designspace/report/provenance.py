@@ -10,6 +10,8 @@ from typing import Any
 import pandas as pd
 
 from designspace.analysis.study import SpaceAnalysis, StudyAnalysis
+from designspace.networks.complexity import METRICS
+from designspace.report.labels import COST_NAMES
 
 REASONS = 20  # of models without an error that are listed for a space
 
@@ -36,6 +38,26 @@ class About:
     devices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # space -> where its models ran
     configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # space -> its config.yaml
     left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def set_up(self) -> str:
+        """In one line, what all spaces have in common: images, training, budget, and when the study began."""
+        data, epochs = self._shared("data", "name"), self._shared("train", "epochs")
+        resolution = self._shared("budget", "resolution")
+        windows = [(cost, self._shared("budget", cost)) for cost in METRICS]
+        begun = min((str(c["created"])[:10] for c in self.configs.values() if "created" in c), default="")
+        parts = [
+            data and f"{data} at {resolution} px",
+            epochs and f"{epochs} epoch{'s' * (epochs != 1)}",
+            *(f"{w[0] / 1e6:g} to {w[1] / 1e6:g} million {COST_NAMES[cost]}" for cost, w in windows if w),
+            begun and f"begun {begun}",
+        ]
+        return ", ".join(part for part in parts if part)
+
+    def _shared(self, section: str, key: str) -> Any:
+        """The value that all spaces have; None where they differ or do not say."""
+        values = [(config.get(section) or {}).get(key) for config in self.configs.values()]
+        return values[0] if values and all(value == values[0] for value in values) else None
 
 
 def about_study(

@@ -255,3 +255,18 @@ def test_many_reasons_are_summed_up(runs: pd.DataFrame) -> None:
     assert len(left_out) == 21
     assert left_out[-1].models == 10
     assert sum(part.models for part in left_out) == 30
+
+
+def test_the_line_below_the_title_says_what_all_spaces_have_in_common() -> None:
+    one = {
+        "data": {"name": "clothes"},
+        "train": {"epochs": 4},
+        "budget": {"flops": [9e5, 1e6], "params": None, "resolution": 32},
+        "created": "2026-05-02T10:00:00+00:00",
+    }
+    other = {**one, "train": {"epochs": 1}, "created": "2026-05-01T10:00:00+00:00"}
+    line = "clothes at 32 px, 4 epochs, 0.9 to 1 million flops, begun 2026-05-02"
+    assert About("study", configs={"a": one}).set_up == line
+    both = About("study", configs={"a": one, "b": other}).set_up
+    assert both == "clothes at 32 px, 0.9 to 1 million flops, begun 2026-05-01"
+    assert About("study").set_up == ""
