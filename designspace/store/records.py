@@ -100,6 +100,7 @@ class Record:
     val_seconds: float | None = None
     images_per_second: float | None = None  # of training
     device: str | None = None
+    processor: str | None = None  # model of the machine's CPU
     precision: str | None = None
     memory_format: str | None = None
     micro_batches: int = 1  # parts that each batch was split into to save memory

@@ -114,6 +114,7 @@ def _row(record: Record) -> dict[str, Any]:
         "val_seconds": record.val_seconds,
         "images_per_second": record.images_per_second,
         "device": record.device,
+        "processor": record.processor,
         "precision": record.precision,
         "memory_format": record.memory_format,
         "attempts": len(record.attempts),

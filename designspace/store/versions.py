@@ -23,6 +23,16 @@ def versions() -> dict[str, str]:
     return found
 
 
+def processor() -> str:
+    """The model of this machine's processor."""
+    try:
+        rows = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        rows = []
+    named = (row.partition(":")[2].strip() for row in rows if row.startswith("model name"))
+    return next(named, platform.processor() or platform.machine())
+
+
 def git_commit() -> str | None:
     """The commit of the source tree, "+changes" appended where it is modified; None outside a checkout."""
     root = Path(__file__).parents[2]

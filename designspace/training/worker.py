@@ -30,7 +30,7 @@ from designspace.store.records import (
     parse_attempt,
     write_record,
 )
-from designspace.store.versions import versions
+from designspace.store.versions import processor, versions
 from designspace.training.auto import asked, choose, read_choice, write_choice
 from designspace.training.checkpoint import Checkpointer
 from designspace.training.final import evaluate, read_weights, write_weights
@@ -197,6 +197,7 @@ class Worker:
             val_seconds=round(sum(epoch.val_seconds for epoch in result.history), 3),
             images_per_second=round(images / train_seconds, 1) if train_seconds else None,
             device=_device_name(self._device),
+            processor=processor(),
             precision=self._settings.precision,
             memory_format=self._settings.memory_format,
             micro_batches=micro_batches,

@@ -22,7 +22,7 @@ from pathlib import Path
 import pandas as pd
 
 from designspace.launch.local import available_cores
-from designspace.store.versions import versions
+from designspace.store.versions import processor, versions
 
 FOLDER = Path(__file__).parent
 KEPT = FOLDER.parents[1] / "results" / "benchmarks"
@@ -132,17 +132,6 @@ BENCHMARKS = {
     "data": Benchmark((), data),
     "scale": Benchmark(("--models", "3000", "100000"), scale),
 }
-
-
-def processor() -> str:
-    """Its name, as Linux gives it."""
-    try:
-        rows = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        rows = []
-    return next(
-        (row.split(":")[1].strip() for row in rows if row.startswith("model name")), platform.machine()
-    )
 
 
 def machine() -> dict[str, object]:
