@@ -236,8 +236,14 @@ def _is_there(output: Path, description: Description, formats: Sequence[str]) ->
         there = read_description(output)
         key = "trained_weights_sha256"
         same = there.origin.get(key) == description.origin[key]
-        if same and all((output / files[name]).exists() for name in formats if name in files):
+        absent = [name for name in formats if name in files and not (output / files[name]).exists()]
+        if same and not absent:
             return True
+        if same:
+            raise UserError(
+                f"output={output}: holds this network without {', '.join(absent)}; "
+                "delete it to write it anew, or choose another folder"
+            )
     raise UserError(f"output={output}: is not empty; choose another folder, or delete it")
 
 

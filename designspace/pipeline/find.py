@@ -147,15 +147,18 @@ def _sizes(config: FindConfig, study: StudyFolder) -> Sizes:
     there = _read(study)
     known = there is not None and config.references == [AUTO]
     references = there.references if there and known else tuple(_references(config))
-    asked = Sizes(config.num_models, config.final_epochs, references, config.hours)
-    if not config.plan and config.hours is None:
+    fitted = there is not None and there.hours is not None and config.hours in (None, there.hours)
+    if there is not None and fitted:
+        log.info("find: the study goes on with what it was fitted to, hours=%g", there.hours)
+        asked = replace(there, references=references)
+    else:
+        asked = Sizes(config.num_models, config.final_epochs, references, config.hours)
+    if not config.plan and (fitted or config.hours is None):
         return asked
-    if not config.plan and there is not None and there.hours == config.hours:
-        return replace(there, references=references)
     one = run(replace(config, plan=True).population(config.spaces[0])).plan
-    if one is None:
-        return there or asked
-    if config.hours is not None:
+    if one is None:  # the population is trained
+        return asked
+    if config.hours is not None and not fitted:
         asked = fit(config, one, references)
     _announce(config, one, asked)
     return asked

@@ -84,6 +84,9 @@ def test_all_files_give_what_the_network_gives(config: ExportConfig, images: Pat
     assert f"Test error {record.test.error:.2f} %" in card
     # Again: it is there; with other files: refused.
     assert not export_network(replace(config, formats=["torch", "onnx"])).written
+    (result.folder / "model.onnx").unlink()
+    with pytest.raises(UserError, match="holds this network without onnx; delete it to write it anew"):
+        export_network(replace(config, formats=["torch", "onnx"]))
     (result.folder / "config.json").unlink()
     with pytest.raises(UserError, match="is not empty; choose another folder"):
         export_network(config)

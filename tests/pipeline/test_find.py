@@ -95,7 +95,8 @@ def test_what_was_fitted_holds_for_the_study(config: FindConfig, monkeypatch: py
     sizes = Sizes(num_models=20, final_epochs=7, references=("resnet20 x0.25",), hours=2)
     module._remember(study, sizes)
     monkeypatch.setattr(module, "run", lambda *_: pytest.fail("timed again"))
-    assert module._sizes(replace(config, hours=2), study) == sizes
+    for hours in (2, None):  # the same command, or one that has forgotten them
+        assert module._sizes(replace(config, hours=hours), study) == sizes
     study.find.write_text("hours: 2\n")
     with pytest.raises(UserError, match="delete it to choose again"):
         module._sizes(replace(config, hours=2), study)
