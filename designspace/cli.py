@@ -249,9 +249,10 @@ def sample_and_train(config: configuration.RunConfig) -> int:
     if not result.complete:
         print("next:   the same command, which tries again what failed")
         return Status.FAILED
-    given = {"study": config.study, "output_root": config.output_root}
-    changed = [f"{key}={as_value(value)}" for key, value in given.items() if value != "results"]
-    print(f"next:   {command('analyze', *changed)}")
+    words = [f"study={as_value(config.study)}"]
+    if config.output_root != configuration.AnalyzeConfig.output_root:
+        words.append(f"output_root={as_value(config.output_root)}")
+    print(f"next:   {command('analyze', *words)}")
     return Status.OK
 
 

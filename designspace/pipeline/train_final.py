@@ -45,15 +45,9 @@ from designspace.training.messages import Final, Model, last_record
 log = logging.getLogger(__name__)
 
 SECTIONS = ("seed", "images", "resolution", "network", "data", "train")  # which all networks share
-LATER_KEYS = (
-    ("class_weights", "none"),
-)  # of the recipe, where they change nothing: as before there were any
-WHERE_IT_LIES = (
-    "root",
-    "num_workers",
-    "on_unreadable",
-    "groups",
-)  # of the data: has no influence on the weights
+# Of the recipe, with the value that changes nothing: a digest is as before there were any.
+LATER_KEYS = (("class_weights", "none"), ("cudnn_benchmark", True))
+WHERE_IT_LIES = ("root", "num_workers", "on_unreadable", "groups")  # of the data: no influence on the weights
 
 
 @dataclass(frozen=True)

@@ -590,6 +590,13 @@ def test_the_end_names_the_best_model_and_the_next_command(config, capsys):
     assert f"study={config.study}" in lines[4]
 
 
+def test_the_next_command_names_a_study_that_is_called_as_the_folder_of_all(
+    config: RunConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.sample_and_train(debug(config, num_models=1, study="results")) == cli.Status.OK
+    assert "study=results" in capsys.readouterr().out.splitlines()[-1]
+
+
 def test_the_best_of_the_study_may_be_of_another_space(config):
     sample_and_train.run(debug(config, num_models=2))
     folder = folder_of(config)

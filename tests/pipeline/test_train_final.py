@@ -258,3 +258,5 @@ def test_a_key_that_came_later_changes_no_recipe_where_it_does_nothing() -> None
         {**before, "train": {"lr": 0.1, "class_weights": value}} for value in ("none", "balanced")
     )
     assert _recipe(before) == _recipe(plain) != _recipe(balanced)
+    timed, untimed = ({**before, "train": {"lr": 0.1, "cudnn_benchmark": value}} for value in (True, False))
+    assert _recipe(before) == _recipe(timed) != _recipe(untimed)
